@@ -1,0 +1,167 @@
+"""Which checkpoint in a folder: the one that its state file names, the step asked for, the only
+one, or the one of a SavedModel.
+"""
+
+from __future__ import annotations
+
+import os
+
+from lnfold.checkpoint.locate import Location, has_index, stem, v1_shards
+from lnfold.checkpoint.natural_order import natural_order
+from lnfold.checkpoint.positioned_file import PositionedFile, cannot_read
+from lnfold.checkpoint.state_file import STATE_FILE, read_state
+from lnfold.errors import CheckpointNotFoundError, InputError, NotACheckpointError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# So many files without a checkpoint among them are looked into.
+_MOST_LOOKED_INTO = 200
+
+
+def locate_in_folder(folder: str, step: int | None) -> Location:
+    """The checkpoint in ``folder``.
+
+    Raises:
+        CheckpointNotFoundError: none, or several of which nothing says which one is meant.
+    """
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        raise cannot_read(folder, error) from error
+    if "saved_model.pb" in names or "saved_model.pbtxt" in names:
+        return _saved_model(folder)
+    held = _held(folder, names)
+    if step is not None:
+        return _step(folder, held, step)
+    notes: tuple[str, ...] = ()
+    if STATE_FILE in names:
+        found, notes = _named_by_state(folder, held)
+        if found is not None:
+            return Location(found, notes)
+    if len(held) == 1:
+        return Location(held[0], notes)
+    if held:
+        listed = ", ".join(os.path.basename(path) for path in held)
+        raise CheckpointNotFoundError(
+            f"the folder holds {len(held)} checkpoints and nothing says which is meant: {listed}"
+            + "".join(f"; {note}" for note in notes),
+            file=folder,
+            remedy="Choose one by its path, or by --step where names end in a step.",
+        )
+    raise _nothing_in(folder, names, notes)
+
+
+def _held(folder: str, names: list[str]) -> list[str]:
+    """Every checkpoint in the folder: bundles and V1 shards, and if there are none, any other."""
+    prefixes = {name.removesuffix(".index") for name in names if name.endswith(".index")}
+    found = {os.path.join(folder, prefix) for prefix in prefixes}
+    found = {path for path in found if has_index(path)}
+    for name in names:
+        path = os.path.join(folder, name)
+        if ".data-" not in name and stem(name) != name and v1_shards(stem(path)):
+            found.add(stem(path))
+    if not found:
+        found = set(_containers(folder, names))
+    return natural_order(found)
+
+
+def _containers(folder: str, names: list[str]) -> Iterator[str]:
+    from lnfold.checkpoint.recognise import HDF5, TABLE, ZIP, recognise
+
+    for name in sorted(names)[:_MOST_LOOKED_INTO]:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            try:
+                kind = recognise(PositionedFile(path))
+            except InputError:
+                continue
+            if kind in (TABLE, HDF5, ZIP):
+                yield path
+
+
+def _named_by_state(folder: str, held: list[str]) -> tuple[str | None, tuple[str, ...]]:
+    """What the state file calls the newest, and what to know about how it was found."""
+    state = os.path.join(folder, STATE_FILE)
+    newest, _ = read_state(state)
+    if newest is None:
+        return None, (f"the state file {state} names no newest checkpoint",)
+    path = os.path.normpath(os.path.join(folder, newest))
+    if _is_there(path):
+        if not os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), "")):
+            return path, (f"the state file {state} leads out of its folder, to {path}",)
+        # V1 shards stand there with question marks.
+        return path if has_index(path) or os.path.isfile(path) else stem(path), ()
+    # The folder was copied from another machine, perhaps one with other separators.
+    beside = os.path.join(folder, newest.replace("\\", "/").rpartition("/")[2])
+    if beside != path and _is_there(beside):
+        return beside, (
+            f"the state file {state} names {newest}, which is not there; "
+            f"{beside} of the same name was used",
+        )
+    if len(held) == 1:
+        return held[0], (
+            f"the state file {state} names {newest}, which is not there; "
+            f"{held[0]}, the only one in the folder, was used",
+        )
+    return None, (f"the state file names {newest}, which is not there",)
+
+
+def _is_there(path: str) -> bool:
+    return has_index(path) or os.path.isfile(path) or bool(v1_shards(stem(path)))
+
+
+def _step(folder: str, held: list[str], step: int) -> Location:
+    found = [path for path in held if path.endswith(f"-{step}")]
+    if len(found) == 1:
+        return Location(found[0])
+    if found:
+        listed = ", ".join(os.path.basename(path) for path in found)
+        raise CheckpointNotFoundError(
+            f"several checkpoints are of step {step}: {listed}",
+            file=folder,
+            remedy="Choose one by its path.",
+        )
+    listed = ", ".join(os.path.basename(path) for path in held) or "no checkpoint at all"
+    raise CheckpointNotFoundError(
+        f"no checkpoint of step {step}; the folder holds {listed}", file=folder
+    )
+
+
+def _saved_model(folder: str) -> Location:
+    prefix = os.path.join(folder, "variables", "variables")
+    if has_index(prefix):
+        return Location(prefix)
+    raise NotACheckpointError(
+        "the SavedModel has no variables/variables.index, so it holds no variables",
+        file=folder,
+        remedy="If its graph is frozen, its weights are constants; take the checkpoint that it "
+        "was frozen from.",
+    )
+
+
+def _nothing_in(folder: str, names: list[str], notes: tuple[str, ...]) -> InputError:
+    if notes:
+        message = f"the folder holds no checkpoint, and {notes[0]}"
+    elif names:
+        message = "the folder holds no checkpoint"
+    else:
+        message = "the folder is empty"
+    below = [
+        path
+        for path in (os.path.join(folder, name) for name in sorted(names)[:_MOST_LOOKED_INTO])
+        if os.path.isdir(path) and _looks_like_one(path)
+    ]
+    remedy = f"Did you mean {' or '.join(below[:5])}?" if below else None
+    if remedy is None and any(".data-" in name for name in names):
+        remedy = "It has data files without their .index file: copy that too."
+    return CheckpointNotFoundError(message, file=folder, remedy=remedy)
+
+
+def _looks_like_one(folder: str) -> bool:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    return any(name == "saved_model.pb" or name.endswith(".index") for name in names)

@@ -1,0 +1,138 @@
+"""What did the user point at: a prefix, one of its files, a folder, a file of its own?
+
+No path is ever taken for a pattern: folders may be called ``run[1]``.
+"""
+
+from __future__ import annotations
+
+import os
+
+from lnfold.checkpoint.bundle_shards import list_shards
+from lnfold.errors import CheckpointNotFoundError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lnfold.errors import InputError
+
+# Files of a SavedModel, which stand for their folder.
+_OF_A_FOLDER = ("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb", "fingerprint.pb")
+
+
+class Location:
+    """Where a checkpoint is.
+
+    Attributes:
+        path: the prefix of a bundle or of V1 shards, or the file of any other container.
+        notes: how it was found, where that is not obvious.
+    """
+
+    __slots__ = ("notes", "path")
+
+    def __init__(self, path: str, notes: tuple[str, ...] = ()) -> None:
+        self.path = path
+        self.notes = notes
+
+
+def has_index(prefix: str) -> bool:
+    """Whether ``prefix`` is that of a bundle."""
+    return os.path.isfile(prefix + ".index")
+
+
+def v1_shards(prefix: str) -> list[str]:
+    """The files of a sharded V1 checkpoint: ``PREFIX-SSSSS-of-NNNNN``, if all are there."""
+    found = list_shards(prefix, "-")
+    counts = {count for _, count in found}
+    for count in sorted(counts):
+        if [shard for shard, of in found if of == count] == list(range(count)):
+            return [f"{prefix}-{shard:05d}-of-{count:05d}" for shard in range(count)]
+    return []
+
+
+def stem(path: str) -> str:
+    """The prefix that one of its files, or a path completed by a shell, belongs to."""
+    for ending in (".index", ".meta"):
+        if path.endswith(ending):
+            return path.removesuffix(ending)
+    head, data, tail = path.rpartition(".data-")
+    if data and _is_shard_of(tail):
+        return head
+    head, dash, tail = path[:-15], path[-15:-14], path[-14:]
+    if dash == "-" and _is_shard_of(tail.replace("?????", "00000", 1)):
+        return head
+    return path.rstrip(".") if os.path.basename(path).strip(".") else path
+
+
+def locate(path: str, step: int | None = None) -> Location:
+    """Find the checkpoint that ``path`` means.
+
+    Args:
+        path: a prefix, any of its files, a folder, a state file, or a file of another container.
+        step: the one of several checkpoints whose name ends in ``-step``.
+
+    Raises:
+        CheckpointNotFoundError: nothing is there, or several are; the error names what is.
+        NotACheckpointError: a folder of another kind.
+    """
+    if "\0" in path or not path:
+        raise CheckpointNotFoundError("the path is empty or holds a NUL character")
+    if step is not None and not os.path.isdir(path):
+        return _at_step(path, step)
+    if has_index(path) and not path.endswith(("/", os.sep)):
+        return Location(path)
+    if os.path.isdir(path):
+        from lnfold.checkpoint.folder import locate_in_folder
+
+        return locate_in_folder(path, step)
+    prefix = stem(path)
+    if prefix != path and (has_index(prefix) or v1_shards(prefix)):
+        return Location(prefix)
+    if os.path.isfile(path):
+        if os.path.basename(path) in ("checkpoint", *_OF_A_FOLDER):
+            from lnfold.checkpoint.folder import locate_in_folder
+
+            return locate_in_folder(os.path.dirname(path) or ".", step)
+        if prefix != path:
+            raise _index_missing(prefix, path)
+        return Location(path)
+    if v1_shards(path):
+        return Location(path)
+    if list_shards(prefix) or os.path.isfile(prefix + ".meta"):
+        raise _index_missing(prefix, path)
+    raise _nothing_at(path)
+
+
+def _at_step(path: str, step: int) -> Location:
+    prefix = stem(path)
+    if prefix.endswith(f"-{step}"):
+        return locate(path)
+    for candidate in (f"{prefix}-{step}", f"{prefix.rpartition('-')[0]}-{step}"):
+        if has_index(candidate) or v1_shards(candidate):
+            return Location(candidate)
+    raise CheckpointNotFoundError(f"there is no step {step} of it", file=path)
+
+
+def _index_missing(prefix: str, path: str) -> InputError:
+    what = "the graph" if path.endswith(".meta") else "the values"
+    return CheckpointNotFoundError(
+        f"{what} of a checkpoint without its index, {os.path.basename(prefix)}.index, "
+        "which says what is where",
+        file=path,
+        remedy="Copy the .index file into the same folder.",
+    )
+
+
+def _nothing_at(path: str) -> InputError:
+    from lnfold.checkpoint.nearby import near_names
+
+    folder, near = near_names(path)
+    if folder is not None:
+        message = f"there is no such checkpoint, and the folder {folder} does not exist"
+    else:
+        message = "there is no such checkpoint"
+    remedy = f"Did you mean {' or '.join(near)}?" if near else None
+    return CheckpointNotFoundError(message, file=path, remedy=remedy)
+
+
+def _is_shard_of(tail: str) -> bool:
+    shard, of, count = tail.partition("-of-")
+    return bool(of) and all(len(part) >= 5 and part.isdecimal() for part in (shard, count))

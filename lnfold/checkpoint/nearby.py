@@ -1,0 +1,42 @@
+"""What a user who mistyped a path may have meant."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+
+_MOST_NAMES = 10_000
+_ENDINGS = (".h5", ".hdf5", ".keras", ".npz", ".zip")
+
+
+def near_names(path: str) -> tuple[str | None, list[str]]:
+    """The first folder of ``path`` that is missing, if one is, and paths that look like it."""
+    folder, name = os.path.split(path.rstrip("/" + os.sep))
+    missing = None
+    while folder and not os.path.isdir(folder):
+        missing = folder
+        folder, name = os.path.split(folder)
+    names = _openable(folder or ".", folders_only=missing is not None)
+    close = get_close_matches(name, names, n=3, cutoff=0.6)
+    if not close and len(names) == 1 and missing is None:
+        close = names
+    return missing, [os.path.join(folder, match) for match in close]
+
+
+def _openable(folder: str, folders_only: bool) -> list[str]:
+    """Names in ``folder`` that could be opened as a checkpoint."""
+    found = set()
+    try:
+        with os.scandir(folder) as entries:
+            for entry, _ in zip(entries, range(_MOST_NAMES), strict=False):
+                if entry.is_dir():
+                    found.add(entry.name)
+                elif folders_only:
+                    continue
+                elif entry.name.endswith(".index"):
+                    found.add(entry.name.removesuffix(".index"))
+                elif entry.name.endswith(_ENDINGS):
+                    found.add(entry.name)
+    except OSError:
+        return []
+    return sorted(found)

@@ -1,0 +1,189 @@
+"""From a path to a Checkpoint: find it, recognise it, name its variables."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from lnfold.checkpoint.bundle_names import bundle_names
+from lnfold.checkpoint.locate import Location, has_index, locate, v1_shards
+from lnfold.checkpoint.positioned_file import PositionedFile
+from lnfold.checkpoint.tensor_bundle import open_bundle
+from lnfold.checkpoint.variables import Checkpoint
+from lnfold.errors import NotACheckpointError, UnsupportedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lnfold.checkpoint.keras_archive import KerasArchive
+
+
+def open_checkpoint(path: str | os.PathLike[str], *, step: int | None = None) -> Checkpoint:
+    """Open whatever checkpoint is at ``path``, without reading values yet.
+
+    Args:
+        path: a prefix, any of its files, a folder, a SavedModel, a ``.h5``, ``.keras``, ``.npz``
+            or Stable-Baselines ``.zip`` file. What it is decides its content, not its name.
+        step: the one of several checkpoints whose name ends in ``-step``.
+
+    Raises:
+        InputError: one of its kinds, see ``lnfold.errors``: nothing there, something else,
+            damaged, changing, or not safe to open.
+    """
+    location = locate(os.fspath(path), step)
+    if has_index(location.path):
+        # Many small objects are made and none of them is garbage: looking for some takes a
+        # tenth of the time.
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return _bundle(location)
+        finally:
+            if was_enabled:
+                gc.enable()
+    shards = v1_shards(location.path)
+    if shards:
+        return _v1(location, shards)
+    return _single_file(location)
+
+
+def _bundle(location: Location) -> Checkpoint:
+    bundle = open_bundle(location.path)
+    names = bundle_names(bundle)
+    folder = saved_model_of(location.path)
+    if folder is None:
+        graph_file = location.path + ".meta"
+        format = "TF 2 object checkpoint" if names.are_objects else "TensorBundle V2"
+    else:
+        graph_file = os.path.join(folder, "saved_model.pb")
+        format = "SavedModel"
+
+    def keras_config() -> str | None:
+        from lnfold.checkpoint.keras_metadata import config_in_saved_model
+
+        return None if folder is None else config_in_saved_model(folder)
+
+    return Checkpoint(
+        path=location.path,
+        format=format,
+        variables=bundle.variables(names.of),
+        files=bundle.files(),
+        container=bundle,
+        notes=(*location.notes, *bundle.notes, *names.notes),
+        graph_file=graph_file if os.path.isfile(graph_file) else None,
+        keras_config=keras_config,
+        doubles=names.doubles,
+    )
+
+
+def _v1(location: Location, paths: list[str]) -> Checkpoint:
+    from lnfold.checkpoint.tensor_slices import TensorSlices
+
+    container = TensorSlices(paths)
+    meta = location.path + ".meta"
+    return Checkpoint(
+        path=location.path,
+        format="V1" if paths == [location.path] else "V1, sharded",
+        variables=container.variables(),
+        files=paths,
+        container=container,
+        notes=location.notes,
+        graph_file=meta if os.path.isfile(meta) else None,
+    )
+
+
+def _single_file(location: Location) -> Checkpoint:
+    from lnfold.checkpoint import recognise
+
+    file = PositionedFile(location.path)
+    kind = recognise.recognise(file)
+    if kind == recognise.TABLE:
+        return _table(location, file)
+    if kind == recognise.HDF5:
+        return _hdf5(location, file)
+    if kind == recognise.ZIP:
+        return _zip(location, file)
+    if kind == recognise.PICKLE:
+        raise UnsupportedError(
+            "this is a pickle, which runs code of its author when it is opened",
+            file=location.path,
+            remedy="In the program that wrote it, save the arrays with numpy.savez, or the "
+            "variables with tf.train.Saver or tf.train.Checkpoint.",
+        )
+    raise NotACheckpointError(
+        f"this is no checkpoint but {recognise.description(file)}", file=location.path
+    )
+
+
+def _table(location: Location, file: PositionedFile) -> Checkpoint:
+    """A table that is not called ``.index``: a V1 checkpoint, or an index under another name."""
+    from lnfold.checkpoint.tensor_slices import is_v1
+
+    if is_v1(file):
+        return _v1(location, [location.path])
+    raise NotACheckpointError(
+        "this is the index of a V2 checkpoint under another name",
+        file=location.path,
+        remedy="Call it NAME.index, beside NAME.data-00000-of-00001.",
+    )
+
+
+def _hdf5(location: Location, file: PositionedFile) -> Checkpoint:
+    from lnfold.checkpoint.keras_archive import KerasArchive
+
+    return _keras(location, KerasArchive(file))
+
+
+def _keras(location: Location, container: KerasArchive) -> Checkpoint:
+    return Checkpoint(
+        path=location.path,
+        format=container.format,
+        variables=container.variables(),
+        files=[location.path],
+        container=container,
+        notes=(*location.notes, *container.notes),
+        keras_config=lambda: container.keras_config,
+    )
+
+
+def _zip(location: Location, file: PositionedFile) -> Checkpoint:
+    from lnfold.checkpoint.zip_archive import ZipArchive
+
+    archive = ZipArchive(file)
+    members = archive.members
+    if {"config.json", "model.weights.h5"} <= members.keys():
+        from lnfold.checkpoint.keras_archive import KerasArchive
+
+        return _keras(location, KerasArchive(file, archive))
+    if "parameters" in members and "data" in members:
+        format = "Stable-Baselines .zip"
+    elif any(name.endswith((".pth", "data.pkl")) for name in members):
+        raise UnsupportedError(
+            "this is an archive of PyTorch, whose tensors are described by a pickle",
+            file=location.path,
+            remedy="Only checkpoints of TensorFlow and Keras, and NumPy archives, are read.",
+        )
+    else:
+        format = "NumPy .npz"
+    from lnfold.checkpoint.numpy_archive import NumpyArchive
+
+    container = NumpyArchive(archive, inside="parameters" if "parameters" in members else None)
+    return Checkpoint(
+        path=location.path,
+        format=format,
+        variables=container.variables(),
+        files=[location.path],
+        container=container,
+        notes=(*location.notes, *container.notes),
+    )
+
+
+def saved_model_of(prefix: str) -> str | None:
+    """The folder of the SavedModel whose ``variables/variables`` is ``prefix``, if it is that."""
+    folder = os.path.dirname(prefix)
+    if os.path.basename(os.path.abspath(folder)) != "variables":
+        return None
+    parent = os.path.normpath(os.path.join(folder, os.pardir))
+    for name in ("saved_model.pb", "saved_model.pbtxt"):
+        if os.path.isfile(os.path.join(parent, name)):
+            return parent
+    return None

@@ -1,0 +1,211 @@
+"""What a checkpoint is to the rest of lnfold: a mapping of names to variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lnfold.checkpoint.natural_order import natural_order
+from lnfold.errors import UnknownNameError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import numpy as np
+
+    from lnfold.checkpoint.object_graph import ObjectGraph
+    from lnfold.checkpoint.storage import Container, Storage
+
+
+class Variable:
+    """One named array of a checkpoint, not yet read. It cannot be changed.
+
+    Written by hand instead of as a dataclass: a frozen one takes thrice the time to make, and
+    importing ``dataclasses`` takes as long as listing a small checkpoint.
+    """
+
+    __slots__ = ("_dtype", "_key", "_name", "_nbytes", "_shape", "_storage")
+
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        shape: tuple[int, ...],
+        dtype: str,
+        nbytes: int,
+        storage: Storage,
+    ) -> None:
+        self._name = name
+        self._key = key
+        self._shape = shape
+        self._dtype = dtype
+        self._nbytes = nbytes
+        self._storage = storage
+
+    @property
+    def name(self) -> str:
+        """Unique in its checkpoint, what people call it: ``sequential/dense/kernel``."""
+        return self._name
+
+    @property
+    def key(self) -> str:
+        """What the file calls it."""
+        return self._key
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of every dimension; ``()`` for a scalar."""
+        return self._shape
+
+    @property
+    def dtype(self) -> str:
+        """TensorFlow's name of the element type: ``float32``, ``bfloat16``, ``string`` …"""
+        return self._dtype
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it takes in the file."""
+        return self._nbytes
+
+    @property
+    def storage(self) -> Storage:
+        """What reads it."""
+        return self._storage
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.name!r} {self.dtype} {list(self.shape)}>"
+
+    def named(self, name: str) -> Variable:
+        """The same variable under another name."""
+        return Variable(name, self.key, self.shape, self.dtype, self.nbytes, self.storage)
+
+    @property
+    def size(self) -> int:
+        """How many elements it has."""
+        count = 1
+        for length in self._shape:
+            count *= length
+        return count
+
+    def read(self) -> np.ndarray:
+        """The array: aligned, in C order, in native byte order, read-only, checksum verified.
+
+        Text comes as an array of ``bytes`` objects, the quantised types as plain integers,
+        bfloat16, float8 and the types below 8 bits as those of ``ml_dtypes``.
+
+        Raises:
+            UnsupportedError: what is stored is not an array (``variant``, ``resource``).
+            DamagedError, ChangedWhileReadError: see ``lnfold.errors``.
+        """
+        array = self._storage.read(self)
+        array.flags.writeable = False
+        return array
+
+
+class Checkpoint(Mapping[str, Variable]):
+    """The variables of one checkpoint by name, ``dense_2`` before ``dense_10``.
+
+    It keeps its files open, so that a writer that replaces them does not disturb the reading;
+    ``close()``, a ``with`` block or the end of its life gives them back.
+
+    Attributes:
+        path: the prefix or the file that was opened.
+        format: what kind of container it is, in words.
+        files: every file that it consists of.
+        notes: what a user should know about how it was found and what is odd about it.
+        graph_file: the ``.meta`` or ``saved_model.pb`` beside it.
+        container: what reads the files.
+        doubles: name → name of the variable that holds the same values, for what a writer
+            stored twice.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        format: str,
+        variables: Iterable[Variable],
+        files: Iterable[str],
+        container: Container,
+        notes: Iterable[str] = (),
+        graph_file: str | None = None,
+        keras_config: Callable[[], str | None] | None = None,
+        doubles: Mapping[str, str] | None = None,
+    ) -> None:
+        self.path = path
+        self.format = format
+        self.files = tuple(files)
+        self.notes = tuple(notes)
+        self.graph_file = graph_file
+        self._find_keras_config = keras_config
+        self.doubles = dict(doubles or {})
+        self.container = container
+        by_name = {variable.name: variable for variable in variables}
+        self._variables = {name: by_name[name] for name in natural_order(by_name)}
+        self._by_key: dict[str, Variable] | None = None
+        self._object_graph: ObjectGraph | None = None
+
+    def __getitem__(self, name: str) -> Variable:
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._variables
+
+    def __repr__(self) -> str:
+        return f"<Checkpoint {self.path!r}: {self.format}, {len(self)} variables>"
+
+    # A checkpoint is what it is because of its file: two are equal only if they are the same.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __enter__(self) -> Checkpoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files. Variables cannot be read afterwards."""
+        self.container.close()
+
+    def by_key(self, key: str) -> Variable:
+        """The variable that the file calls ``key``.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        if self._by_key is None:
+            self._by_key = {variable.key: variable for variable in self._variables.values()}
+        try:
+            return self._by_key[key]
+        except KeyError:
+            raise UnknownNameError("the checkpoint has no such key", variable=key) from None
+
+    @property
+    def content_id(self) -> str:
+        """Equal for two checkpoints with the same contents, without reading their data."""
+        return self.container.content_id()
+
+    @property
+    def keras_config(self) -> str | None:
+        """JSON text of the Keras model, where the container holds one; read when asked for."""
+        return self._find_keras_config() if self._find_keras_config is not None else None
+
+    @property
+    def object_graph(self) -> ObjectGraph | None:
+        """The objects that a TF 2 checkpoint was saved from, if it was saved from objects.
+
+        It is read when it is first asked for.
+
+        Raises:
+            DamagedError: it contradicts itself.
+        """
+        if self._object_graph is None:
+            self._object_graph = self.container.object_graph()
+        return self._object_graph

@@ -1,0 +1,153 @@
+"""Writing a V2 checkpoint that TensorFlow restores: index, data, and the state file beside them.
+
+Everything is written under temporary names first, the data before the index, and renamed when
+it is complete: a reader sees the old checkpoint or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from lnfold.checkpoint.bundle_entry import encode_entry, encode_header
+from lnfold.checkpoint.bundle_shards import shard_path
+from lnfold.checkpoint.checksum import crc32c, mask
+from lnfold.checkpoint.dtypes import (
+    NUMBERS,
+    STRING,
+    VARIANT,
+    component_bytes,
+    numpy_dtype,
+    tensorflow_name,
+)
+from lnfold.checkpoint.state_file import STATE_FILE, state_of
+from lnfold.checkpoint.storage import PIECE_BYTES
+from lnfold.checkpoint.string_tensor import encode_strings
+from lnfold.checkpoint.table_writer import TableWriter
+from lnfold.checkpoint.tensor_bundle import TensorBundle
+from lnfold.checkpoint.variables import Variable
+from lnfold.errors import OutputError, UnsupportedError
+from lnfold.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def write_checkpoint(
+    prefix: str | os.PathLike[str],
+    items: Iterable[tuple[str, np.ndarray | Variable]],
+    *,
+    inputs: Iterable[str] = (),
+    overwrite: bool = False,
+    state_file: bool = True,
+) -> list[str]:
+    """Write ``items`` as the checkpoint ``prefix``.
+
+    Args:
+        items: (key, array or variable of another checkpoint); variables keep their types, so
+            that ``qint8`` stays ``qint8``. Text is an array of ``bytes`` or ``str``.
+        inputs: files that must not be replaced whatever happens, those of the checkpoint read.
+        overwrite: whether a checkpoint that is already there may be replaced.
+        state_file: whether to name it in the folder's ``checkpoint`` file.
+
+    Returns:
+        The files written.
+
+    Raises:
+        OutputError: one of the files is there, is an input, or cannot be written.
+        UnsupportedError: a value that TensorFlow has no type for.
+        DamagedError, ChangedWhileReadError: of a variable to be copied.
+    """
+    prefix = os.fspath(prefix)
+    folder = os.path.dirname(prefix)
+    data, index = shard_path(prefix, 0, 1), prefix + ".index"
+    state = os.path.join(folder, STATE_FILE)
+    inputs = tuple(inputs)
+    for path in (data, index):
+        if os.path.lexists(path) and not overwrite:
+            raise OutputError(
+                "a checkpoint of this name is already there",
+                file=path,
+                remedy="Choose another name, or allow it to be replaced.",
+            )
+    entries: dict[bytes, bytes] = {}
+    # Both are complete before either is renamed; the inner one, the data, is renamed first.
+    with whole_file(index, inputs=inputs) as index_file, whole_file(data, inputs=inputs) as file:
+        offset = 0
+        for key, value in items:
+            name = key.encode("utf-8", "surrogateescape")
+            if not name or name[0] == 0 or name in entries:
+                raise ValueError(f"{key!r} cannot be a key, or comes twice")
+            entries[name], size = _write_value(file, key, value, offset)
+            offset += size
+        table = TableWriter(index_file)
+        table.add(b"", encode_header(1))
+        for name in sorted(entries):
+            table.add(name, entries[name])
+        table.finish()
+    if not state_file:
+        return [index, data]
+    with whole_file(state, inputs=inputs) as file:
+        file.write(state_of(prefix).encode("utf-8", "surrogateescape"))
+    return [index, data, state]
+
+
+def _write_value(
+    file: IO[bytes], key: str, value: np.ndarray | Variable, offset: int
+) -> tuple[bytes, int]:
+    """Write one value at the end of ``file``; its entry, and how many bytes it took."""
+    dtype, shape = _type_and_shape(key, value)
+    if dtype == STRING:
+        stored, checksum = encode_strings(_strings(value))
+        file.write(stored)
+        size = len(stored)
+    elif isinstance(value, Variable) and dtype == VARIANT:
+        stored, checksum = _variants(value)
+        file.write(stored)
+        size = len(stored)
+    else:
+        raw = _little_endian(value.read() if isinstance(value, Variable) else value, dtype)
+        crc = 0
+        for start in range(0, raw.size, PIECE_BYTES):
+            piece = raw[start : start + PIECE_BYTES]
+            crc = crc32c(piece, crc)
+            file.write(piece.data)
+        size, checksum = raw.size, mask(crc)
+    return encode_entry(NUMBERS[dtype], shape, offset, size, checksum), size
+
+
+def _type_and_shape(key: str, value: np.ndarray | Variable) -> tuple[str, tuple[int, ...]]:
+    if isinstance(value, Variable):
+        return value.dtype, value.shape
+    name = tensorflow_name(value.dtype)
+    if name is None:
+        raise UnsupportedError(
+            f"TensorFlow has no type for an array of {value.dtype}", variable=key
+        )
+    return name, value.shape
+
+
+def _variants(variable: Variable) -> tuple[bytes, int]:
+    """Variants are no arrays, but their bytes can be copied."""
+    if not isinstance(variable.storage, TensorBundle):
+        raise UnsupportedError("only a V2 checkpoint holds variants", variable=variable.name)
+    return variable.storage.stored_variants(variable)
+
+
+def _strings(value: np.ndarray | Variable) -> list[bytes]:
+    array = value.read() if isinstance(value, Variable) else value
+    return [
+        text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogateescape")
+        for text in array.reshape(-1).tolist()
+    ]
+
+
+def _little_endian(array: np.ndarray, dtype: str) -> np.ndarray:
+    """The bytes of an array in C order, least significant first."""
+    raw = np.ascontiguousarray(array, numpy_dtype(dtype)).reshape(-1)
+    if sys.byteorder == "big":
+        raw = raw.view(f"u{component_bytes(dtype)}").byteswap()
+    return raw.view(np.uint8)
