@@ -1,0 +1,1 @@
+"""Named arrays and wiring → networks: records, evidence, recovery and the NumPy re-run."""

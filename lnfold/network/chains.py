@@ -1,0 +1,163 @@
+"""Groups of variables → networks, where no graph says how they are wired.
+
+Only what names, numbers and shapes can carry is built: the layers of one scope whose order
+they tell, with what an option or a known library's convention says of epsilon, order and
+activations. Layers whose place nothing tells are listed, unwired, in a network that is not
+complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lnfold.checkpoint.natural_order import natural_order
+from lnfold.checkpoint.variables import Variable
+from lnfold.network.chain_builder import ChainBuilder
+from lnfold.network.conventions import convention_of
+from lnfold.network.evidence import Fact
+from lnfold.network.layer_order import in_order, order_of_family, pairs_in_order
+from lnfold.network.layers import Gap, Network
+from lnfold.network.positions import Place
+from lnfold.network.roles import role_of
+from lnfold.network.scopes import Group, VariableRole, scope_of
+from lnfold.network.settings import Settings
+
+
+def networks_from_names(
+    variables: Mapping[str, Variable],
+    groups: Mapping[str, Group],
+    settings: Settings,
+    places: Mapping[str, Place] | None = None,
+) -> list[Network]:
+    """A network for every scope that holds dense layers in an order that can be told.
+
+    Args:
+        variables: all variables of the checkpoint, by name.
+        groups: the parameters by scope.
+        settings: what the user says; it wins over what is assumed.
+        places: the place of each layer in its model, by its scope, where objects tell it.
+    """
+    places = places or {}
+    networks: list[Network] = []
+    unplaced: dict[str, list[Group]] = {}
+    for scope, family in _families(groups).items():
+        ordered = in_order(family, places) if any(one.is_dense for one in family) else None
+        if ordered is None:
+            unplaced.setdefault(scope.partition("/")[0], []).extend(family)
+        else:
+            networks.append(_chain(scope, ordered, variables, settings, places))
+    taken = {network.name for network in networks}
+    for scope, family in unplaced.items():
+        name = f"{scope or 'network'} (unwired)" if (scope or "network") in taken else scope
+        networks.append(_unwired(name or "network", family, variables, settings))
+    return networks
+
+
+def _families(groups: Mapping[str, Group]) -> dict[str, list[Group]]:
+    """The groups by the scope that holds their layers."""
+    families: dict[str, list[Group]] = {}
+    for scope, group in groups.items():
+        parent = scope_of(scope)
+        if parent in groups and groups[parent].is_dense:
+            parent = scope_of(parent)  # contrib nests LayerNorm in its dense layer
+        families.setdefault(parent, []).append(group)
+    return families
+
+
+def _builder(
+    scope: str, family: Sequence[Group], variables: Mapping[str, Variable], settings: Settings
+) -> ChainBuilder:
+    names = [name for group in family for name in group.members.values()]
+    return ChainBuilder(variables, settings, role_of(scope), convention_of(names))
+
+
+def _chain(
+    scope: str,
+    ordered: Sequence[Group],
+    variables: Mapping[str, Variable],
+    settings: Settings,
+    places: Mapping[str, Place],
+) -> Network:
+    """The layers of one scope, each reading the one before it."""
+    built = _builder(scope, ordered, variables, settings)
+    order = order_of_family(ordered, settings, built.convention, places)
+    if not order.known:
+        built.gaps.append(
+            Gap(
+                "the order of dense layer, norm and activation is not known",
+                "Give --order dense-norm-act, dense-act-norm or norm-dense.",
+            )
+        )
+    pairs = pairs_in_order(ordered)
+    if pairs is None:
+        return _unwired(scope or "network", ordered, variables, settings)
+    value, width = built.observation(built.width_taken(pairs[0][0]))
+    outputs: list[str] = []
+    before: tuple[str, int] | None = None
+    for index, (dense, norm) in enumerate(pairs):
+        taken = built.width_taken(dense)
+        if before is not None and taken != width and taken == before[1]:
+            outputs.append(value)  # a second head of the same hidden layer
+            value, width = before
+        before = (value, width)
+        last = index == len(pairs) - 1
+        value, width = built.block(dense, norm, value, width, order.value, last)
+    outputs.append(value)
+    _doubt_siblings(built, pairs, outputs)
+    wiring = Fact(
+        order.value.value if order.value else None, order.source, order.where, order.confidence
+    )
+    return Network(
+        scope or "network",
+        tuple(built.inputs),
+        tuple(outputs),
+        tuple(built.layers),
+        wiring,
+        tuple(built.gaps),
+    )
+
+
+def _doubt_siblings(
+    built: ChainBuilder, pairs: Sequence[tuple[Group, Group | None]], outputs: Sequence[str]
+) -> None:
+    """A gap where two heads beside each other could as well be two layers in a row."""
+    if len(outputs) > 1:
+        built.gaps.append(
+            Gap(
+                f"'{pairs[-1][0].scope}' seems to be a second head beside "
+                f"'{pairs[-2][0].scope}', whose activation is not known",
+                "Keep the .meta or SavedModel beside the checkpoint.",
+            )
+        )
+
+
+def _unwired(
+    name: str, family: Sequence[Group], variables: Mapping[str, Variable], settings: Settings
+) -> Network:
+    """Layers of which nothing tells what they read: each on an input of its own."""
+    by_scope = {group.scope: group for group in family}
+    built = _builder(name, family, variables, settings)
+    for scope in natural_order(by_scope):
+        group = by_scope[scope]
+        if group.is_dense:
+            width = built.width_taken(group)
+            built.dense(group, built.open_input(group, width), width)
+        else:
+            part = group.members.get(VariableRole.GAMMA) or group.members[VariableRole.BETA]
+            width = variables[part].size
+            built.norm(group, built.open_input(group, width), width)
+    built.gaps.insert(
+        0,
+        Gap(
+            f"names do not tell what the layers of {name} read, {len(family)} of them",
+            "Keep the .meta or SavedModel beside the checkpoint.",
+        ),
+    )
+    return Network(
+        name,
+        tuple(built.inputs),
+        tuple(layer.name for layer in built.layers[-1:]),
+        tuple(built.layers),
+        Fact.unknown("a graph"),
+        tuple(built.gaps),
+    )

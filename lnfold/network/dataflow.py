@@ -1,0 +1,269 @@
+"""A graph's layers → its networks, by following edges.
+
+What a SavedModel's signatures deliver are networks. Beyond them, and in a ``.meta``, a network
+ends where nothing of the same network reads its last dense layer any more; from there it is
+walked backwards to its inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Final
+
+from lnfold.errors import GraphError, UnknownNameError
+from lnfold.network.constants import Constants
+from lnfold.network.dense_patterns import PRODUCTS
+from lnfold.network.evidence import Fact, Source
+from lnfold.network.graph import Graph
+from lnfold.network.heads import Heads
+from lnfold.network.layers import Dense, Gap, Input, Network, Norm, Opaque
+from lnfold.network.patterns import LayerPatterns
+from lnfold.network.roles import role_of, shared_scope
+from lnfold.network.scopes import scope_of
+from lnfold.network.walk import SOURCES, Walk, Walker, renamed
+
+# What a signature may do to a network's output without changing its numbers, or to choose.
+_AFTERWARDS: Final = frozenset(["Squeeze", "Reshape", "Cast", "ArgMax"])
+_PRECISIONS: Final = {19: "float16", 14: "bfloat16"}  # DataType of what computes coarsely
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The networks of a graph, and what the reader should know about others."""
+
+    networks: tuple[Network, ...]
+    notes: tuple[str, ...] = ()
+
+
+def networks_of(graph: Graph, constants: Constants, output: str | None = None) -> Networks:
+    """Every network of a graph, the ones that are no copies first, else in graph order.
+
+    Args:
+        output: a node at which the one network ends that is asked for.
+
+    Raises:
+        GraphError: the graph contradicts itself or the variables.
+        UnknownNameError: no node is called ``output``, or it ends no layer.
+    """
+    finder = _Finder(graph, constants)
+    if output is not None:
+        return Networks(tuple(finder.named([finder.network_ending_at(output)])))
+    return finder.networks()
+
+
+class _Finder:
+    def __init__(self, graph: Graph, constants: Constants) -> None:
+        self.graph = graph
+        self.patterns = LayerPatterns(constants)
+        self._walker = Walker(self.patterns)
+        self._heads = Heads(self.patterns)
+        self._through = self.patterns.through
+        self._input_names = {
+            tensor: key
+            for signature in reversed(graph.signatures)
+            for key, tensor in signature.inputs.items()
+        }
+
+    def networks(self) -> Networks:
+        signed = self._groups(self._signature_ends())
+        taken = {name for _, walk in signed for name in _kernels(walk)}
+        found = [
+            (ends, walk)
+            for ends, walk in self._groups(self._dense_ends())
+            if taken.isdisjoint(_kernels(walk))
+        ]
+        networks, notes = [], []
+        for ends, walk in (*signed, *found):
+            if not walk.denses and not any(isinstance(one, Norm) for one in walk.layers.values()):
+                continue
+            network = self._network(ends)
+            try:
+                network.widths()
+            except GraphError as error:
+                notes.append(f"network {network.name} was left out: {error}")
+            else:
+                networks.append(network)
+        return Networks(tuple(self.named(networks)), tuple(notes))
+
+    def network_ending_at(self, output: str) -> Network:
+        """The network that delivers one node's value; UnknownNameError where there is none."""
+        if output.partition(":")[0] not in self.graph.nodes:
+            near = get_close_matches(output, self.graph.nodes, 3)
+            raise UnknownNameError(
+                f"no node is called '{output}'",
+                file=self.graph.where,
+                remedy=f"Did you mean {' or '.join(near)}?" if near else None,
+            )
+        end = self._through(output.removesuffix(":0"))
+        layer = self.patterns.layer(end)
+        if layer is None or isinstance(layer, Opaque):
+            node = self.graph.node(end)
+            raise UnknownNameError(
+                f"node '{node.name}' ({node.op}) ends no layer that lnfold knows",
+                file=self.graph.where,
+            )
+        network = self._network([end])
+        network.widths()
+        return network
+
+    # ── ends ──────────────────────────────────────────────────────────────────────────────
+
+    def _signature_ends(self) -> list[str]:
+        """The values that signatures deliver, without what only lays them out or chooses."""
+        ends: dict[str, None] = {}
+        for signature in self.graph.signatures:
+            for tensor in signature.outputs.values():
+                end = self._through(tensor)
+                layer = self.patterns.layer(end)
+                while isinstance(layer, Opaque) and layer.operation in _AFTERWARDS and layer.inputs:
+                    end = layer.input
+                    layer = self.patterns.layer(end)
+                if layer is not None:
+                    ends[end] = None
+        return list(ends)
+
+    def _dense_ends(self) -> list[str]:
+        """The values at which the graph's networks end."""
+        denses = list(self._denses())
+        read_on = self._walker.read_on(denses)
+        ends = [dense.name for dense in denses if dense.name not in read_on]
+        return [self._heads.head(end) for end in self._heads.joined(ends)]
+
+    def _denses(self) -> Iterator[Dense]:
+        """The dense layers in graph order: a matrix product and the bias that follows it."""
+        seen: set[str] = set()
+        for node in self.graph.forward_nodes():
+            if node.op not in PRODUCTS:
+                continue
+            layer = self.patterns.layer(node.name)
+            if not isinstance(layer, Dense) or not layer.kernel.variables:
+                continue
+            layer = self._heads.biased(layer)
+            if layer.name not in seen:
+                seen.add(layer.name)
+                yield layer
+
+    # ── groups of ends ────────────────────────────────────────────────────────────────────
+
+    def _groups(self, ends: Sequence[str]) -> list[tuple[list[str], Walk]]:
+        """The ends of each network with what lies behind them."""
+        walks = {end: self._walker.walk([end]) for end in ends}
+        return self._without_repetitions(
+            [(heads, self._walker.walk(heads)) for heads in _sharing_layers(walks)]
+        )
+
+    def _without_repetitions(
+        self, groups: list[tuple[list[str], Walk]]
+    ) -> list[tuple[list[str], Walk]]:
+        """One group for each set of kernels: a re-entered scope is the same network.
+
+        The instance whose inputs come from outside wins over one fed by another network.
+        """
+        best: dict[frozenset[str], tuple[int, list[str], Walk]] = {}
+        for heads, walk in groups:
+            kernels = _kernels(walk)
+            fed = sum(self.graph.node(tensor).op not in SOURCES for tensor in walk.inputs)
+            if kernels not in best or fed < best[kernels][0]:
+                best[kernels] = (fed, heads, walk)
+        return [
+            (heads, walk)
+            for kernels, (_, heads, walk) in best.items()
+            if not any(kernels < other for other in best)
+        ]
+
+    # ── records ───────────────────────────────────────────────────────────────────────────
+
+    def _network(self, heads: list[str]) -> Network:
+        walk = self._walker.walk(heads)
+        gaps = walk.gaps()
+        inputs: list[Input] = []
+        names: dict[str, str] = {}
+        for tensor, declared in walk.inputs.items():
+            width = declared or _width_that_fits(tensor, walk)
+            if width is None:
+                gaps.append(Gap(f"the width of input '{tensor}' is not known"))
+            name = self._input_name(tensor, [one.name for one in inputs])
+            names[tensor] = name
+            inputs.append(Input(name, width or 0, tensor if name != tensor else ""))
+        return Network(
+            name=shared_scope([scope_of(layer.scope) for layer in _named_layers(walk)]),
+            inputs=tuple(inputs),
+            outputs=tuple(heads),
+            layers=renamed(walk, names),
+            wiring=Fact("edges of the graph", Source.GRAPH, self.graph.where),
+            gaps=tuple(gaps),
+            precision=self._precision(walk),
+        )
+
+    def _input_name(self, tensor: str, taken: list[str]) -> str:
+        """What a signature calls an input, or the placeholder behind a flattening."""
+        layer = self.patterns.layer(tensor)
+        flattened = isinstance(layer, Opaque) and layer.operation == "Reshape"
+        source = layer.input if flattened and layer is not None else tensor
+        name = self._input_names.get(source, source)
+        return tensor if name in taken else name
+
+    def _precision(self, walk: Walk) -> str:
+        """The coarsest floating-point type among the operations of its layers."""
+        types = {
+            int(self.graph.node(name).number("T", 1))
+            for name, layer in walk.layers.items()
+            if isinstance(layer, Dense | Norm)
+        }
+        return next((_PRECISIONS[one] for one in _PRECISIONS if one in types), "float32")
+
+    def named(self, networks: list[Network]) -> list[Network]:
+        """Unique names; originals before their copies."""
+        taken: set[str] = set()
+        named = []
+        for network in networks:
+            name = network.name or "network"
+            if name in taken:
+                name = network.outputs[0]
+            taken.add(name)
+            named.append(replace(network, name=name))
+        return sorted(named, key=lambda network: bool(role_of(network.name).copy))
+
+
+def _kernels(walk: Walk) -> frozenset[str]:
+    """What tells one network from another: its kernels, or its norms where it has none."""
+    kernels = frozenset(dense.kernel.name for dense in walk.denses)
+    return kernels or frozenset(
+        name for layer in walk.layers.values() for name in layer.variables()
+    )
+
+
+def _named_layers(walk: Walk) -> list[Dense] | list[Norm]:
+    """The layers whose scopes a network is called after."""
+    norms = [layer for layer in walk.layers.values() if isinstance(layer, Norm)]
+    return [dense for dense in walk.denses if dense.kernel.variables] or norms
+
+
+def _sharing_layers(walks: dict[str, Walk]) -> list[list[str]]:
+    """Ends that share dense layers are the heads of one network."""
+    groups: list[tuple[set[str], list[str]]] = []
+    for end, walk in walks.items():
+        layers, heads = {dense.name for dense in walk.denses}, [end]
+        apart = []
+        for other_layers, other_heads in groups:
+            if layers.isdisjoint(other_layers):
+                apart.append((other_layers, other_heads))
+            else:
+                layers, heads = layers | other_layers, other_heads + heads
+        groups = [*apart, (layers, heads)]
+    return [heads for _, heads in groups]
+
+
+def _width_that_fits(tensor: str, walk: Walk) -> int | None:
+    """The width of an input that the layers reading it take, None where none says it."""
+    names = {tensor}
+    for layer in walk.layers.values():
+        if names.isdisjoint(layer.inputs):
+            continue
+        if isinstance(layer, Dense):
+            return layer.kernel.shape[0]
+        if len(layer.inputs) == 1:
+            names.add(layer.name)
+    return None

@@ -1,0 +1,178 @@
+"""Functions of a graph → plain nodes: every call replaced by the body it calls.
+
+TF 2 keeps a network in functions that call each other. A FunctionDef names its tensors
+``node:output:k`` and its arguments by their names; a graph says ``node:k``. Messages after
+tensorflow/core/framework/{function,op_def}.proto: FunctionDefLibrary {1 function}, FunctionDef
+{1 signature, 3 node_def, 4 ret}, OpDef {1 name, 2 input_arg, 3 output_arg}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from lnfold.checkpoint.wire import LENGTH, SPAN, TEXT, fields, message
+from lnfold.errors import GraphError
+from lnfold.network.attributes import Span
+from lnfold.network.branches import truth
+from lnfold.network.graph import Node, decode_node
+
+MOST_NODES: Final = 100_000  # functions that call each other twice unfold to 2^n nodes
+CALLS: Final = frozenset(["PartitionedCall", "StatefulPartitionedCall"])
+_CONDITIONALS: Final = frozenset(["If", "StatelessIf"])
+
+# Operations with several named outputs of which lnfold reads more than the first.
+_OUTPUTS: Final = {
+    "Switch": ("output_false", "output_true"),
+    "Merge": ("output", "value_index"),
+    "FusedBatchNorm": ("y", "batch_mean", "batch_variance"),
+    "FusedBatchNormV2": ("y", "batch_mean", "batch_variance"),
+    "FusedBatchNormV3": ("y", "batch_mean", "batch_variance"),
+}
+
+_ARGUMENT: Final = {1: ("name", TEXT)}
+_SIGNATURE: Final = {
+    1: ("name", TEXT),
+    2: ("inputs", [_ARGUMENT]),
+    3: ("outputs", [_ARGUMENT]),
+}
+_RESULT: Final = {1: ("name", TEXT), 2: ("tensor", TEXT)}
+_FUNCTION: Final = {1: ("signature", _SIGNATURE), 3: ("nodes", [SPAN]), 4: ("results", [_RESULT])}
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A body: arguments by name, nodes, and for each result the tensor that it is."""
+
+    arguments: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    results: tuple[str, ...]
+
+
+class Library:
+    """The functions of one graph by name, each decoded when it is first called."""
+
+    def __init__(self, buffer: bytes, span: Span | None, where: str) -> None:
+        self._buffer = buffer
+        self._where = where
+        self._functions: dict[str, Function] = {}
+        self._spans: dict[str, Span] = {}
+        for number, kind, content in fields(buffer, *span) if span else ():
+            if number == 1 and kind == LENGTH:
+                named = message(buffer, {1: ("signature", {1: ("name", TEXT)})}, *content)
+                if named["signature"]:
+                    self._spans[named["signature"]["name"]] = content
+
+    def __bool__(self) -> bool:
+        return bool(self._spans)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._spans
+
+    def function(self, name: str) -> Function:
+        """The function of that name; GraphError where there is none."""
+        if name not in self._spans:
+            raise GraphError(f"the function '{name}' is called but missing", file=self._where)
+        if name not in self._functions:
+            found = message(self._buffer, _FUNCTION, *self._spans[name])
+            results = {one["name"]: one["tensor"] for one in found["results"]}
+            outputs = [one["name"] for one in found["signature"]["outputs"]]
+            missing = [one for one in outputs if one not in results]
+            if missing:
+                raise GraphError(f"'{name}' returns no '{missing[0]}'", file=self._where)
+            self._functions[name] = Function(
+                tuple(one["name"] for one in found["signature"]["inputs"]),
+                tuple(decode_node(self._buffer, span) for span in found["nodes"]),
+                tuple(results[one] for one in outputs),
+            )
+        return self._functions[name]
+
+
+def inlined(
+    nodes: dict[str, Node], library: Library, ends: Iterable[str], where: str
+) -> dict[str, Node]:
+    """The nodes with every call replaced that ``ends`` depend on.
+
+    A call becomes an IdentityN of the tensors that its function returns; the nodes of the
+    body keep their names where these are free, and stand in a scope of the call otherwise.
+
+    Raises:
+        GraphError: a missing function, arguments that do not fit, or functions that unfold
+            without end.
+    """
+    nodes = dict(nodes)
+    pending = [end.partition(":")[0] for end in ends]
+    seen: set[str] = set()
+    while pending:
+        name = pending.pop()
+        if name in seen or name not in nodes:
+            continue
+        seen.add(name)
+        called = _called(nodes, nodes[name], library)
+        if called is not None:
+            _replace(nodes, nodes[name], *called, where)
+            if len(nodes) > MOST_NODES:
+                raise GraphError(
+                    f"its functions unfold to more than {MOST_NODES} operations", file=where
+                )
+        pending.extend(tensor.partition(":")[0] for tensor in nodes[name].inputs)
+    return nodes
+
+
+def _called(
+    nodes: dict[str, Node], node: Node, library: Library
+) -> tuple[Function, tuple[str, ...]] | None:
+    """The function that a node calls and its arguments, or None where it calls none."""
+    if node.op in CALLS:
+        return library.function(node.attribute("f").function), node.inputs
+    if node.op in library:
+        return library.function(node.op), node.inputs
+    if node.op in _CONDITIONALS and node.inputs:
+        chosen = truth(nodes, node.inputs[0])
+        if chosen is not None:
+            branch = node.attribute("then_branch" if chosen else "else_branch")
+            return library.function(branch.function), node.inputs[1:]
+    return None
+
+
+def _replace(
+    nodes: dict[str, Node], call: Node, function: Function, given: tuple[str, ...], where: str
+) -> None:
+    if len(given) != len(function.arguments):
+        raise GraphError(
+            f"node '{call.name}' calls a function of {len(function.arguments)} arguments "
+            f"with {len(given)}",
+            file=where,
+        )
+    arguments = dict(zip(function.arguments, given, strict=True))
+    # Not behind the call's whole name: that of a call inside a call inside … would grow.
+    scope = f"{call.name.rpartition('/')[2]}_{len(nodes)}"
+    names = {
+        node.name: f"{scope}/{node.name}" if node.name in nodes else node.name
+        for node in function.nodes
+    }
+    given_names = set(names.values())
+    if len(given_names) < len(function.nodes) or not nodes.keys().isdisjoint(given_names):
+        raise GraphError(f"the function of '{call.name}' names two nodes alike", file=where)
+    operations = {node.name: node.op for node in function.nodes}
+
+    def tensor(reference: str) -> str:
+        name, _, rest = reference.partition(":")
+        if name in arguments and name not in names:
+            return arguments[name]
+        if name not in names:
+            raise GraphError(
+                f"the function of '{call.name}' reads '{name}', which is missing", file=where
+            )
+        output, _, position = rest.partition(":")
+        known = _OUTPUTS.get(operations[name], ())
+        index = int(position) if position.isdecimal() else 0
+        if output in known:
+            index += known.index(output)
+        return f"{names[name]}:{index}" if index else names[name]
+
+    for node in function.nodes:
+        renamed = node.renamed(names[node.name], tuple(map(tensor, node.inputs)))
+        nodes[renamed.name] = renamed
+    nodes[call.name] = Node(call.name, "IdentityN", tuple(map(tensor, function.results)))

@@ -1,0 +1,178 @@
+"""The Keras classes that lnfold runs: how each becomes layers.
+
+Defaults and formulas are those of keras/src/layers (Keras 3) and of Keras 2, where configs
+leave something out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from lnfold.network.evidence import Fact, Source
+from lnfold.network.keras_config import Call
+from lnfold.network.keras_layers import Builder, IncompleteError, KerasLayers
+from lnfold.network.layers import (
+    Add,
+    Affine,
+    BatchNorm,
+    Clip,
+    Concat,
+    Dense,
+    Gap,
+    GroupNorm,
+    LayerNorm,
+    Multiply,
+    Norm,
+    OtherNorm,
+    Parameter,
+    RMSNorm,
+    Standardize,
+)
+from lnfold.network.scopes import scope_of
+
+_SMALLEST_DEVIATION: Final = 1e-7  # keras/src/layers/preprocessing/normalization.py
+
+
+def _dense(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    kernel = made.required(call, "kernel", "_kernel")
+    bias = made.required(call, "bias") if call.config.get("use_bias", True) else None
+    plain = call.config.get("activation") in (None, "linear")
+    name = call.name if plain else f"{call.name}/dense"
+    layer = Dense(name, sources[:1], scope_of(kernel.name), kernel, bias)
+    return made.activate(call, made.append(layer), call.config.get("activation"))
+
+
+def _norm(kind: type[Norm], *gains: str) -> Builder:
+    """A builder of one kind of norm, whose gain has one of these names."""
+
+    def build(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+        config = call.config
+        if config.get("rms_scaling"):
+            raise IncompleteError(
+                "a norm that divides by the standard deviation without subtracting the mean "
+                "(rms_scaling)"
+            )
+        has_gain = config.get("scale", True) if "scale" not in gains else True
+        gamma = made.required(call, *gains) if has_gain else None
+        has_shift = config.get("center", True) and kind is not RMSNorm
+        beta = made.required(call, "beta") if has_shift else None
+        epsilon = _epsilon(made, call)
+        scope = made.scope(call) or call.layer
+        place = (call.name, sources[:1], scope, gamma, beta, epsilon)
+        if kind is GroupNorm:
+            norm = GroupNorm(*place)
+            made.gaps.append(Gap(f"{norm.reason} (layer '{call.layer}')"))
+            return made.append(norm)
+        try:
+            made.expect_last_axis(call, sources[0])
+        except IncompleteError as reason:
+            made.gaps.append(Gap(f"{reason} (layer '{call.layer}')"))
+            return made.append(OtherNorm(*place))
+        if kind is BatchNorm:
+            mean = made.required(call, "moving_mean")
+            return made.append(BatchNorm(*place, mean, made.required(call, "moving_variance")))
+        return made.append(kind(*place))
+
+    return build
+
+
+def _epsilon(made: KerasLayers, call: Call) -> Fact[float]:
+    value = call.config.get("epsilon")
+    if isinstance(value, (int, float)):
+        return Fact(float(value), Source.CONFIG, f"{call.layer}.epsilon")
+    made.gaps.append(
+        Gap(f"the config of '{call.layer}' says no epsilon", "Give --epsilon, e.g. 1e-3.")
+    )
+    return Fact.unknown("--epsilon")
+
+
+def _activation(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    return made.activate(call, sources[0], call.config.get("activation"))
+
+
+def _relu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    config = call.config
+    if config.get("threshold"):
+        raise IncompleteError("a ReLU with a threshold")
+    slope, highest = config.get("negative_slope") or 0.0, config.get("max_value")
+    if slope:
+        value = made.function(call, sources[0], "leaky_relu", float(slope), "negative_slope")
+    elif highest == 6:
+        return made.function(call, sources[0], "relu6", None, "max_value")
+    else:
+        value = made.function(call, sources[0], "relu", None, "class")
+    if highest is None:
+        return value
+    bound = Parameter(np.asarray(highest, np.float32))
+    return made.append(Clip(f"{call.name}/max_value", (value,), call.layer, None, bound))
+
+
+def _leaky_relu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    slope = call.config.get("negative_slope", call.config.get("alpha", 0.3))
+    return made.function(call, sources[0], "leaky_relu", float(slope), "negative_slope")
+
+
+def _elu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    if call.config.get("alpha", 1.0) != 1.0:
+        raise IncompleteError("an ELU whose alpha is not 1")
+    return made.function(call, sources[0], "elu", None, "class")
+
+
+def _softmax(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    made.expect_last_axis(call, sources[0])
+    return made.function(call, sources[0], "softmax", None, "class")
+
+
+def _concatenate(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    made.expect_last_axis(call, sources[0])
+    return made.append(Concat(call.name, sources, call.layer))
+
+
+def _combine(kind: type[Add] | type[Multiply]) -> Builder:
+    return lambda made, call, sources: made.append(kind(call.name, sources, call.layer))
+
+
+def _rescaling(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    scale, offset = (
+        np.asarray(call.config.get(key) or 0, np.float32) for key in ("scale", "offset")
+    )
+    layer = Affine(call.name, sources[:1], call.layer, Parameter(scale), Parameter(offset))
+    return made.append(layer)
+
+
+def _normalization(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    mean, variance = made.required(call, "mean"), made.required(call, "variance")
+    deviation = np.maximum(np.sqrt(variance.array), np.float32(_SMALLEST_DEVIATION))
+    stored = Parameter(deviation, variance.variables)
+    return made.append(Standardize(call.name, sources[:1], scope_of(mean.name), mean, stored))
+
+
+def _flatten(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    """Nothing to do for rows; an input of several dimensions becomes one row."""
+    value, rank = sources[0], made.rank(sources[0])
+    if rank == 2:
+        return value
+    raise IncompleteError(f"{call.class_name} of a value of {rank or 'unknown'} dimensions")
+
+
+BUILDERS: Final[dict[str, Builder]] = {
+    "Dense": _dense,
+    "LayerNormalization": _norm(LayerNorm, "gamma"),
+    "RMSNormalization": _norm(RMSNorm, "scale", "gamma"),
+    "BatchNormalization": _norm(BatchNorm, "gamma"),
+    "SyncBatchNormalization": _norm(BatchNorm, "gamma"),
+    "GroupNormalization": _norm(GroupNorm, "gamma"),
+    "Activation": _activation,
+    "ReLU": _relu,
+    "LeakyReLU": _leaky_relu,
+    "ELU": _elu,
+    "Softmax": _softmax,
+    "Concatenate": _concatenate,
+    "Add": _combine(Add),
+    "Multiply": _combine(Multiply),
+    "Rescaling": _rescaling,
+    "Normalization": _normalization,
+    "Flatten": _flatten,
+}

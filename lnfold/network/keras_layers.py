@@ -1,0 +1,165 @@
+"""One call of a Keras layer → the layers it is made of, with the checkpoint's variables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from lnfold.checkpoint.variables import Variable
+from lnfold.network.evidence import Fact, Source
+from lnfold.network.keras_config import Call
+from lnfold.network.layers import Activation, Gap, Input, Layer, Opaque, Parameter
+from lnfold.network.words import words
+
+# Keras' names of activations that are called otherwise here.
+_FUNCTIONS: Final = {
+    "silu": "swish",
+    "exponential": "exp",
+    "hard_silu": "hard_swish",
+}
+_KNOWN: Final = words(
+    """
+    relu relu6 elu selu tanh sigmoid softplus softsign softmax log_softmax swish gelu leaky_relu
+    mish hard_sigmoid hard_swish exp
+    """
+)
+_LEAKY_RELU_SLOPE: Final = 0.2  # of the function leaky_relu of Keras 3
+_IDENTITIES: Final = words(
+    """
+    Dropout AlphaDropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise
+    GaussianDropout ActivityRegularization Identity Masking
+    """
+)
+
+
+class IncompleteError(Exception):
+    """A layer that is not run, with the reason."""
+
+
+Builder = Callable[["KerasLayers", Call, tuple[str, ...]], str]
+
+
+class KerasLayers:
+    """Turns the calls of one model into layers.
+
+    Attributes:
+        inputs, layers, gaps: what has been made so far.
+        values: what each call delivers: the value's name in the network.
+    """
+
+    def __init__(self, variables: Mapping[str, Variable], builders: Mapping[str, Builder]) -> None:
+        self._builders = builders
+        self.inputs: list[Input] = []
+        self.layers: list[Layer] = []
+        self.gaps: list[Gap] = []
+        self.values: dict[str, str] = {}
+        self._ranks: dict[str, int | None] = {}
+        self._widths: dict[str, int] = {}
+        self._scopes: dict[str, dict[str, Variable]] = {}
+        for name, variable in variables.items():
+            scope, _, leaf = name.rpartition("/")
+            self._scopes.setdefault(scope, {})[leaf] = variable
+
+    def add(self, call: Call) -> None:
+        """The layers of one call, after those it reads."""
+        sources = tuple(self.values[one] for one in call.inputs)
+        before = len(self.layers)
+        try:
+            if call.class_name == "InputLayer":
+                value = self._input(call)
+            elif call.class_name in _IDENTITIES and sources:
+                value = sources[0]
+            elif call.class_name in self._builders and sources:
+                value = self._builders[call.class_name](self, call, sources)
+            else:
+                raise IncompleteError(f"{call.class_name} is no layer that lnfold runs")
+        except IncompleteError as reason:
+            del self.layers[before:]
+            value = self._opaque(call, sources, str(reason))
+        self.values[call.name] = value
+
+    # ── what the builders share ───────────────────────────────────────────────────────────
+
+    def append(self, layer: Layer, rank: int | None = None) -> str:
+        self.layers.append(layer)
+        self._widths[layer.name] = layer.output_width([self._widths[one] for one in layer.inputs])
+        first = self._ranks[layer.inputs[0]] if layer.inputs else None
+        self._ranks[layer.name] = first if rank is None else rank
+        return layer.name
+
+    def width(self, value: str) -> int:
+        return self._widths[value]
+
+    def rank(self, value: str) -> int | None:
+        return self._ranks[value]
+
+    def scope(self, call: Call) -> str:
+        """The scope of a layer's variables: its name, behind those of its models or others."""
+        ending = [scope for scope in self._scopes if f"/{scope}".endswith(f"/{call.layer}")]
+        if len(ending) > 1 and call.models:
+            inner = "/".join((call.models[-1], call.layer))
+            ending = [scope for scope in ending if scope.endswith(inner)] or ending
+        if len(ending) > 1:
+            ending = [scope for scope in ending if scope == call.layer] or ending
+        return ending[0] if len(ending) == 1 else ""
+
+    def parameter(self, call: Call, *names: str) -> Parameter | None:
+        """A layer's variable of one of these names."""
+        found = self._scopes.get(self.scope(call), {}) if self.scope(call) else {}
+        variable = next((found[name] for name in names if name in found), None)
+        return None if variable is None else Parameter(variable.read(), (variable.name,))
+
+    def required(self, call: Call, *names: str) -> Parameter:
+        found = self.parameter(call, *names)
+        if found is None:
+            raise IncompleteError(f"the variable {names[0]} of layer '{call.layer}' is not found")
+        return found
+
+    def activate(self, call: Call, value: str, stated: Any) -> str:
+        """The value behind the activation that a config states."""
+        if stated in (None, "linear"):
+            return value
+        if isinstance(stated, dict):
+            stated = stated.get("registered_name") or stated.get("class_name") or "an object"
+        function = _FUNCTIONS.get(stated, stated)
+        if function not in _KNOWN:
+            raise IncompleteError(f"the activation {stated} is none that lnfold knows")
+        if function == "hard_sigmoid" and "batch_input_shape" in call.config:
+            raise IncompleteError("Keras 2's hard_sigmoid is another function than Keras 3's")
+        alpha = _LEAKY_RELU_SLOPE if function == "leaky_relu" else None
+        return self.function(call, value, function, alpha, "activation")
+
+    def function(self, call: Call, value: str, function: str, alpha: float | None, key: str) -> str:
+        name = call.name if self.is_free(call.name) else f"{call.name}/{function}"
+        fact = Fact(function, Source.CONFIG, f"{call.layer}.{key}")
+        return self.append(Activation(name, (value,), call.layer, fact, alpha))
+
+    def is_free(self, name: str) -> bool:
+        return name not in self._widths
+
+    def expect_last_axis(self, call: Call, value: str) -> None:
+        axis = call.config.get("axis", -1)
+        axes = axis if isinstance(axis, list) else [axis]
+        rank = self.rank(value)
+        if axes not in ([-1], [None if rank is None else rank - 1]):
+            raise IncompleteError(f"{call.class_name} over axes {axes}, not the units of a row")
+
+    def _input(self, call: Call) -> str:
+        shape = call.config.get("batch_shape") or call.config.get("batch_input_shape")
+        if isinstance(shape, dict):
+            shape = shape.get("items")
+        width = shape[-1] if isinstance(shape, list) and len(shape) > 1 else None
+        if not isinstance(width, int):
+            self.gaps.append(Gap(f"the width of input '{call.name}' is not known"))
+            width = 0
+        self.inputs.append(Input(call.name, width))
+        self._widths[call.name] = width
+        self._ranks[call.name] = len(shape) if isinstance(shape, list) else None
+        return call.name
+
+    def _opaque(self, call: Call, sources: tuple[str, ...], reason: str) -> str:
+        self.gaps.append(Gap(f"{reason} (layer '{call.layer}')"))
+        scope = self.scope(call)
+        held = self._scopes.get(scope, {}) if scope else {}
+        reads = tuple(variable.name for variable in held.values())
+        return self.append(Opaque(call.name, sources, scope, call.class_name, reads))

@@ -1,0 +1,62 @@
+"""The records a network consists of: frozen, arrays read-only, shapes checked.
+
+An absent parameter is None, never a vector of zeros. The records stand in ``layer``,
+``kinds``, ``norms`` and ``network``; this module is where the rest of lnfold takes them from.
+"""
+
+from __future__ import annotations
+
+from lnfold.network.kinds import (
+    Activation,
+    Add,
+    Affine,
+    Centre,
+    Clip,
+    Concat,
+    Dense,
+    Multiply,
+    Opaque,
+    Slice,
+    Standardize,
+)
+from lnfold.network.layer import Array, Layer, Parameter, output_width
+from lnfold.network.network import Gap, Input, Network
+from lnfold.network.norms import (
+    AnyNorm,
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    Norm,
+    OtherNorm,
+    RMSNorm,
+)
+
+__all__ = [
+    "Activation",
+    "Add",
+    "Affine",
+    "AnyNorm",
+    "Array",
+    "BatchNorm",
+    "Centre",
+    "Clip",
+    "Concat",
+    "Dense",
+    "Gap",
+    "GroupNorm",
+    "Input",
+    "InstanceNorm",
+    "Layer",
+    "LayerNorm",
+    "Multiply",
+    "Network",
+    "Norm",
+    "Opaque",
+    "OtherNorm",
+    "Parameter",
+    "RMSNorm",
+    "Slice",
+    "Standardize",
+    "output_width",
+]

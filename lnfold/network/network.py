@@ -1,0 +1,118 @@
+"""The record of a network: its layers in order, and what is known of their wiring.
+
+A network is a directed acyclic graph in topological order: every layer produces one value,
+called by the layer's own name, from the values named in ``inputs``. Values are matrices
+[rows, units], one observation a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lnfold.errors import UnknownNameError
+from lnfold.network.evidence import Fact
+from lnfold.network.layer import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A value that comes from outside.
+
+    Attributes:
+        name: the placeholder's, or that of the value of another network.
+        width: its units; 0 where nothing says it.
+        where: the graph node that it is read from, where it is called otherwise.
+    """
+
+    name: str
+    width: int
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that keeps a network from being run: what is missing, and what settles it."""
+
+    what: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A network: layers in topological order, and what is known about how they are wired.
+
+    Attributes:
+        name: the scope its variables share.
+        inputs, outputs: the values that come from outside and the values it delivers.
+        layers: each after the layers it reads.
+        wiring: where the order of layers comes from.
+        gaps: what is missing; a network without gaps is complete and can be run.
+        precision: the narrowest type that the original computes in, as NumPy calls it; its
+            own rounding is that of this type.
+    """
+
+    name: str
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    wiring: Fact[str]
+    gaps: tuple[Gap, ...] = ()
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        known = {one.name for one in self.inputs}
+        for layer in self.layers:
+            missing = [name for name in layer.inputs if name not in known]
+            if missing or layer.name in known:
+                raise ValueError(f"layer {layer.name} of {self.name} is out of order")
+            known.add(layer.name)
+
+    @property
+    def complete(self) -> bool:
+        return not self.gaps
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name; UnknownNameError where there is none."""
+        found = self.producer(name)
+        if found is None:
+            raise UnknownNameError(f"network {self.name} has no layer called {name}")
+        return found
+
+    def producer(self, value: str) -> Layer | None:
+        """The layer that produces a value, or None for an input."""
+        return next((layer for layer in self.layers if layer.name == value), None)
+
+    def consumers(self, value: str) -> tuple[Layer, ...]:
+        """The layers that read a value."""
+        return tuple(layer for layer in self.layers if value in layer.inputs)
+
+    def widths(self) -> dict[str, int]:
+        """The units of every value, 0 where nothing says it; GraphError where layers clash."""
+        widths = {one.name: one.width for one in self.inputs}
+        for layer in self.layers:
+            widths[layer.name] = layer.output_width([widths[name] for name in layer.inputs])
+        return widths
+
+    def width(self, value: str) -> int:
+        """The units of a value; GraphError where layers clash."""
+        return self.widths()[value]
+
+    def variables(self) -> tuple[str, ...]:
+        """The checkpoint variables it reads, each once, in the order of use."""
+        names = [name for layer in self.layers for name in layer.variables()]
+        return tuple(dict.fromkeys(names))
+
+    def with_inputs_named(self, names: dict[str, str]) -> Network:
+        """The same network with inputs renamed; ``where`` keeps the node they are read from."""
+        return replace(
+            self,
+            inputs=tuple(
+                replace(one, name=names.get(one.name, one.name), where=one.where or one.name)
+                for one in self.inputs
+            ),
+            layers=tuple(
+                replace(layer, inputs=tuple(names.get(name, name) for name in layer.inputs))
+                for layer in self.layers
+            ),
+            outputs=tuple(names.get(name, name) for name in self.outputs),
+        )

@@ -1,0 +1,98 @@
+"""The tensors behind operations that change nothing at inference.
+
+Two kinds: what hands a tensor on as it is (Identity, the Switch and Merge of a conditional
+whose flag is known), and what only lays the same rows out otherwise (a cast between floats, a
+reshape that keeps the last dimension).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lnfold.network.branches import arriving
+from lnfold.network.graph import Graph, Node
+from lnfold.network.shapes import Shapes
+from lnfold.network.words import words
+
+_HANDS_ON: Final = words(
+    """
+    Identity StopGradient PreventGradient CheckNumerics Snapshot Switch EnsureShape
+    ReadVariableOp RefIdentity RefSwitch
+    """
+)
+_LAYS_OUT: Final = words("Reshape Squeeze ExpandDims Transpose")
+_FLOATS: Final = frozenset([1, 2, 14, 19])  # float, double, bfloat16, half
+_DISCRETE: Final = frozenset([3, 4, 5, 6, 9, 10, 17, 22, 23])  # integers and bool
+
+
+class Passage:
+    """Looks through the operations of one graph that change nothing."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.shapes = Shapes(graph)
+        self._same: dict[str, str | None] = {}
+        self._behind: dict[str, str] = {}
+
+    def same(self, tensor: str) -> str | None:
+        """The tensor that a node hands on unchanged, None where it computes something."""
+        if tensor not in self._same:
+            self._same[tensor] = self._same_of(tensor)
+        return self._same[tensor]
+
+    def _same_of(self, tensor: str) -> str | None:
+        node = self.graph.node(tensor)
+        if not node.inputs:
+            return None
+        if node.op in _HANDS_ON:
+            return node.inputs[0]
+        if node.op == "IdentityN":
+            index = int(tensor.partition(":")[2] or 0)
+            return node.inputs[index] if index < len(node.inputs) else None
+        if node.op in ("Merge", "RefMerge"):
+            return arriving(self.graph.nodes, node)
+        if node.op == "PlaceholderWithDefault" and self.shapes.shape(tensor) == ():
+            return node.inputs[0]  # a number or flag that nobody has to feed
+        return None
+
+    def through(self, tensor: str) -> str:
+        """The tensor whose rows a tensor holds."""
+        if tensor in self._behind:
+            return self._behind[tensor]
+        passed = [tensor]
+        while True:
+            source = self._behind.get(tensor) or self.same(tensor) or self._same_rows(tensor)
+            if source is None or source == tensor or len(passed) > len(self.graph.nodes):
+                break
+            passed.append(source)
+            tensor = source
+        for one in passed:
+            self._behind[one] = tensor
+        return tensor
+
+    def _same_rows(self, tensor: str) -> str | None:
+        node = self.graph.node(tensor)
+        if node.op == "Cast" and node.inputs:
+            return node.inputs[0] if self._keeps_values(node) else None
+        if node.op not in _LAYS_OUT or not node.inputs:
+            return None
+        source = node.inputs[0]
+        if node.op == "Transpose":
+            rank = self.shapes.rank(source)
+            if rank is None or len(node.inputs) != 2:
+                return None
+            order = self.shapes.axes_in_order(node.inputs[1], rank)
+            return source if order == tuple(range(rank)) else None
+        before, after = self.shapes.shape(source), self.shapes.shape(tensor)
+        if not before or not after or before[-1] is None or before[-1] != after[-1]:
+            return None
+        return source
+
+    def _keeps_values(self, node: Node) -> bool:
+        """Whether a cast changes at most the precision of a value."""
+        before, after = int(node.number("SrcT", 1)), int(node.number("DstT", 1))
+        if after not in _FLOATS:
+            return False
+        source = self.graph.node(node.inputs[0])
+        placed = source.op.startswith("Placeholder") and before in _DISCRETE
+        return before in _FLOATS or placed

@@ -1,0 +1,128 @@
+"""Checkpoint → networks, by the best evidence there is.
+
+    1  the graph beside the checkpoint      what TensorFlow itself would run
+    2  the Keras config                     layers, order, epsilon, activations
+    3  the object graph, and the names      layers; what a known library does is assumed
+    4  examples of inputs and outputs       settle what is assumed or missing
+
+Evidence that cannot be read or contradicts the variables is named in a note, and the next best
+is used. Options win over assumptions and may not contradict a graph or a config.
+"""
+
+from __future__ import annotations
+
+from lnfold.checkpoint.variables import Checkpoint
+from lnfold.errors import GraphError, UsageError
+from lnfold.network.constants import Constants
+from lnfold.network.contradictions import check_against_evidence, check_functions
+from lnfold.network.dataflow import networks_of
+from lnfold.network.graph import Graph
+from lnfold.network.layers import Network
+from lnfold.network.recovery import Recovery, unused_parameters
+from lnfold.network.roles import role_of
+from lnfold.network.saved_model import read_meta_graph, read_saved_model
+from lnfold.network.scopes import VariableRole, groups, variable_roles
+from lnfold.network.settings import Settings
+
+__all__ = ["Recovery", "recover"]
+
+
+def recover(checkpoint: Checkpoint, settings: Settings | None = None) -> Recovery:
+    """Every network of a checkpoint.
+
+    Raises:
+        UsageError: an option contradicts the graph or the config, or names no node or
+            activation; or the examples fit no network, or more than one candidate.
+    """
+    settings = settings or Settings()
+    check_functions(settings)
+    roles = variable_roles(checkpoint.values())
+    notes: list[str] = []
+    networks = _from_graph(checkpoint, settings, notes)
+    if not networks and settings.output is not None:
+        raise UsageError(
+            f"--output-node {settings.output} names a node, but no graph could be read",
+            remedy=" ".join(notes) or "Keep the .meta beside the checkpoint.",
+        )
+    if not networks:
+        networks = _from_config(checkpoint, notes)
+    for network in networks:
+        check_against_evidence(network, settings)
+    if not networks:
+        networks = _from_names(checkpoint, roles, settings, notes)
+    return Recovery(networks, roles, tuple(notes), unused_parameters(networks, roles))
+
+
+def _from_graph(
+    checkpoint: Checkpoint, settings: Settings, notes: list[str]
+) -> tuple[Network, ...]:
+    try:
+        graph = _graph(checkpoint)
+        if graph is None:
+            return ()
+        by_key = {variable.key: variable for variable in checkpoint.values()}
+        constants = Constants(graph, by_key, _object_keys(checkpoint))
+        found = networks_of(graph, constants, settings.output)
+    except GraphError as error:
+        notes.append(f"the graph was not used: {error}")
+        return ()
+    notes.extend(found.notes)
+    if not found.networks:
+        notes.append(f"{graph.where}: no dense layer of this checkpoint's variables is in it")
+    return found.networks
+
+
+def _graph(checkpoint: Checkpoint) -> Graph | None:
+    path = checkpoint.graph_file
+    if path is None:
+        return None
+    if path.endswith(".meta"):
+        return read_meta_graph(path)
+    return read_saved_model(path) if path.endswith(".pb") else None
+
+
+def _object_keys(checkpoint: Checkpoint) -> dict[int, str]:
+    """The key of each object's value, by the object's number."""
+    objects = checkpoint.object_graph
+    return {
+        number: node.attributes[0].key
+        for number, node in enumerate(objects.nodes if objects is not None else ())
+        if node.attributes
+    }
+
+
+def _from_config(checkpoint: Checkpoint, notes: list[str]) -> tuple[Network, ...]:
+    config = checkpoint.keras_config
+    if not config:
+        return ()
+    from lnfold.network.keras_network import network_of_config
+
+    try:
+        network = network_of_config(config, checkpoint, checkpoint.path)
+    except GraphError as error:
+        notes.append(f"the Keras config was not used: {error}")
+        return ()
+    return (network,)
+
+
+def _from_names(
+    checkpoint: Checkpoint,
+    roles: dict[str, VariableRole],
+    settings: Settings,
+    notes: list[str],
+) -> tuple[Network, ...]:
+    # what only this evidence needs is imported here: with a graph beside it, start-up is free of it
+    from lnfold.network.chains import networks_from_names
+    from lnfold.network.positions import layer_places
+
+    grouped, places = groups(roles), layer_places(checkpoint)
+
+    def networks(tried: Settings) -> tuple[Network, ...]:
+        found = networks_from_names(checkpoint, grouped, tried, places)
+        return tuple(sorted(found, key=lambda network: bool(role_of(network.name).copy)))
+
+    if settings.examples is None:
+        return networks(settings)
+    from lnfold.network.examples import settled
+
+    return settled(networks, settings, notes)

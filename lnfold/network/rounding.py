@@ -1,0 +1,68 @@
+"""How much of a difference float32 rounding alone explains, measured on the network itself.
+
+Two correct float32 programs differ because they add in different orders. So the network is
+run in float64 as the reference and in float32 several times, each time summing in another
+random order; the largest error of these runs is the rounding noise of the network on these
+inputs. A tolerance is a small multiple of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lnfold.network.layers import Array, Network
+from lnfold.network.run import run
+
+SHUFFLED_RUNS = 3
+MULTIPLE = 4  # another program's rounding may be this much worse than the worst run seen here
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rounding:
+    """The outputs of a network and their rounding noise.
+
+    Attributes:
+        single, double: outputs in float32 and float64, by name.
+        error: the largest |float32 − float64| of the network as it stands.
+        noise: the largest |error| against float64 over the runs in shuffled orders, in the
+            network's own precision: a network that computes in float16 is not held to float32.
+        tolerance: MULTIPLE · noise plus MULTIPLE ulps of the largest output.
+    """
+
+    single: Mapping[str, Array]
+    double: Mapping[str, Array]
+    error: float
+    noise: float
+    tolerance: float
+
+
+def measure_rounding(network: Network, inputs: Mapping[str, Array]) -> Rounding:
+    """Runs a network in float64 and, in several orders, in the precision of the original."""
+    double = run(network, inputs, np.float64)
+    single = run(network, inputs, np.float32)
+    own = np.float16 if network.precision == "float16" else np.float32
+    noise = 0.0
+    for seed in range(SHUFFLED_RUNS):
+        shuffled = run(network, inputs, own, shuffle=np.random.default_rng([SEED, seed]))
+        noise = max(noise, largest_difference(shuffled, double))
+    scale = max((float(np.abs(one).max(initial=0)) for one in double.values()), default=0.0)
+    ulp = float(np.finfo(own).eps) * scale
+    return Rounding(
+        single, double, largest_difference(single, double), noise, MULTIPLE * (noise + ulp)
+    )
+
+
+def largest_difference(left: Mapping[str, Array], right: Mapping[str, Array]) -> float:
+    """The largest |left − right| over all outputs; NaN on one side only counts as infinite."""
+    return max((_largest(left[name], right[name]) for name in left), default=0.0)
+
+
+def _largest(left: Array, right: Array) -> float:
+    a, b = np.asarray(left, np.float64), np.asarray(right, np.float64)
+    with np.errstate(invalid="ignore"):
+        difference = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+    return float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))

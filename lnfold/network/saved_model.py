@@ -1,0 +1,125 @@
+"""saved_model.pb → the graph of its signatures, functions inlined.
+
+Messages after tensorflow/core/protobuf/{saved_model,meta_graph,saver}.proto: SavedModel {2
+meta_graphs}, MetaGraphDef {1 meta_info_def {4 tags}, 2 graph_def {1 node, 2 library}, 3
+saver_def {2 save_tensor_name}, 5 signature_def, 7 object_graph_def {2 concrete_functions {2
+bound_inputs}}}, SignatureDef {1 inputs, 2 outputs}.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from lnfold.checkpoint.wire import INT, LENGTH, SPAN, TEXT, WireError, fields, message
+from lnfold.errors import GraphError
+from lnfold.network.attributes import Span
+from lnfold.network.functions import CALLS, Library, inlined
+from lnfold.network.graph import Graph, Node, Signature, decode_nodes
+
+_TENSORS: Final = [{1: ("key", TEXT), 2: ("value", {1: ("name", TEXT)})}]
+_SIGNATURE: Final = {1: ("inputs", _TENSORS), 2: ("outputs", _TENSORS)}
+_META_GRAPH: Final = {
+    1: ("info", {4: ("tags", [TEXT])}),
+    2: ("graph", SPAN),
+    3: ("saver", {2: ("save_tensor", TEXT)}),
+    5: ("signatures", [{1: ("key", TEXT), 2: ("value", _SIGNATURE)}]),
+    7: ("objects", {2: ("functions", [{1: ("name", TEXT), 2: ("value", {2: ("bound", [INT])})}])}),
+}
+_GRAPH: Final = {2: ("library", SPAN)}
+_FIRST: Final = "serving_default"
+
+
+def read_saved_model(path: str) -> Graph:
+    """The graph of a SavedModel for serving; GraphError where it is damaged or has none."""
+    data = _read(path)
+    try:
+        spans = [span for number, kind, span in fields(data) if number == 2 and kind == LENGTH]
+        graphs = [message(data, _META_GRAPH, *span) for span in spans]
+        if not graphs:
+            raise GraphError("no meta_graph is in it, so it is no SavedModel", file=path)
+        serving = [one for one in graphs if one["info"] and "serve" in one["info"]["tags"]]
+        return _graph(data, (serving or graphs)[0], path)
+    except WireError as error:
+        raise GraphError(
+            f"the graph is damaged ({error})", file=path, offset=error.offset
+        ) from error
+
+
+def read_meta_graph(path: str) -> Graph:
+    """The graph of a ``.meta`` file (MetaGraphDef); GraphError where it is damaged."""
+    data = _read(path)
+    try:
+        return _graph(data, message(data, _META_GRAPH), path)
+    except WireError as error:
+        raise GraphError(
+            f"the graph is damaged ({error})", file=path, offset=error.offset
+        ) from error
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise GraphError(f"the graph cannot be read ({error.strerror})", file=path) from error
+
+
+def _graph(data: bytes, found: dict[str, Any], path: str) -> Graph:
+    span: Span | None = found["graph"]
+    if span is None:
+        raise GraphError("no graph_def is in it, so it is no MetaGraphDef", file=path)
+    nodes = decode_nodes(data, span, path)
+    signatures = _signatures(found["signatures"], nodes)
+    objects = _bound_objects(found["objects"], nodes)
+    library = Library(data, message(data, _GRAPH, *span)["library"], path)
+    if library or any(node.op in CALLS for node in nodes.values()):
+        ends = [tensor for one in signatures for tensor in one.outputs.values()]
+        if found["saver"]:
+            ends.append(found["saver"]["save_tensor"])
+        # the first end's operations get the plainest names, and the last of a stack comes first
+        nodes = inlined(nodes, library, ends[::-1] if signatures else list(nodes), path)
+    return Graph(nodes, path, signatures, objects)
+
+
+def _bound_objects(found: dict[str, Any] | None, nodes: dict[str, Node]) -> dict[str, int]:
+    """Variable node → the object that it is, by its number in the graph of objects.
+
+    The variables that a function captures come last among the inputs of its call, in the
+    order of its ``bound_inputs``.
+    """
+    bound = {
+        one["name"]: one["value"]["bound"]
+        for one in (found["functions"] if found else ())
+        if one["value"]
+    }
+    objects: dict[str, int] = {}
+    for node in nodes.values() if bound else ():
+        if node.op in CALLS:
+            numbers = bound.get(node.attribute("f").function, [])
+            captured = node.inputs[len(node.inputs) - len(numbers) :]
+            objects.update(zip(captured, numbers, strict=False))
+    return objects
+
+
+def _signatures(found: list[dict[str, Any]], nodes: dict[str, Node]) -> tuple[Signature, ...]:
+    """The signatures that deliver values, the one for serving first."""
+    signatures = []
+    for entry in found:
+        value = entry["value"] or {"inputs": [], "outputs": []}
+        inputs, outputs = (
+            {one["key"]: _tensor(one["value"]) for one in value[side] if one["value"]}
+            for side in ("inputs", "outputs")
+        )
+        # Keras stores the operation that initialises the model as a signature, too.
+        outputs = {
+            key: tensor
+            for key, tensor in outputs.items()
+            if tensor.partition(":")[0] in nodes and nodes[tensor.partition(":")[0]].op != "NoOp"
+        }
+        if outputs:
+            signatures.append(Signature(entry["key"], inputs, outputs))
+    return tuple(sorted(signatures, key=lambda one: (one.name != _FIRST, one.name)))
+
+
+def _tensor(info: dict[str, str]) -> str:
+    return info["name"].removesuffix(":0")

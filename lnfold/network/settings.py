@@ -1,0 +1,42 @@
+"""The facts that a user may give, and how they meet the facts that were found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lnfold.network.conventions import Order
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """Inputs and outputs of the original network, by name; ``where`` is their file."""
+
+    inputs: Mapping[str, np.ndarray]
+    outputs: Mapping[str, np.ndarray]
+    where: str = "--examples"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user says of the network; None where nothing is said.
+
+    Attributes:
+        epsilon: of every normalisation.
+        order: of dense layer, normalisation and activation.
+        activation: of the hidden layers, a name of ``lnfold.network.activations``.
+        output_activation: of the last layer.
+        output: the graph node at which the network ends.
+        examples: what the original answers; they settle what nothing else says.
+        network: the name of the network that the examples are of, where there are several.
+    """
+
+    epsilon: float | None = None
+    order: Order | None = None
+    activation: str | None = None
+    output_activation: str | None = None
+    output: str | None = None
+    examples: Examples | None = None
+    network: str | None = None

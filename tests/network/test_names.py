@@ -1,0 +1,248 @@
+"""What names alone say: roles, groups, kinds of norms, conventions, orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lnfold.network.conventions import CONVENTIONS, Order, convention_of
+from lnfold.network.evidence import Source
+from lnfold.network.layers import LayerNorm, Norm, OtherNorm, RMSNorm
+from lnfold.network.norm_names import norm_kind
+from lnfold.network.norms import BatchNorm, GroupNorm, InstanceNorm
+from lnfold.network.recover import recover
+from lnfold.network.roles import Role, role_of, shared_scope
+from lnfold.network.scopes import Group, VariableRole, groups, scope_of, variable_roles
+from tests.network.made import checkpoint
+
+
+@dataclass(frozen=True)
+class Named:
+    name: str
+    shape: tuple[int, ...] = (4,)
+    dtype: str = "float32"
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "role"),
+    [
+        ("actor/dense/kernel", (3, 4), VariableRole.KERNEL),
+        ("actor/dense/bias", (4,), VariableRole.BIAS),
+        ("actor/LayerNorm/beta", (4,), VariableRole.BETA),
+        ("beta1_power", (), VariableRole.COUNTER),
+        ("opt/beta2_power_1", (), VariableRole.COUNTER),
+        ("optimizer/beta_1", (), VariableRole.COUNTER),
+        ("global_step", (), VariableRole.COUNTER),
+        ("a/dense/kernel/Adam_1", (3, 4), VariableRole.OPTIMIZER_SLOT),
+        ("wi/kernel_slot_vr", (3,), VariableRole.OPTIMIZER_SLOT),
+        ("adam/dense_kernel_momentum", (3, 4), VariableRole.OPTIMIZER_SLOT),
+        ("obs_rms/count", (), VariableRole.OBSERVATION_STATISTICS),
+        ("o_stats/mean", (4,), VariableRole.OBSERVATION_STATISTICS),
+        ("bn/moving_mean", (4,), VariableRole.MOVING_MEAN),
+        ("a/w/ExponentialMovingAverage", (3, 4), VariableRole.MOVING_AVERAGE),
+    ],
+)
+def test_a_name_has_the_role_that_its_writer_meant(
+    name: str, shape: tuple[int, ...], role: VariableRole
+):
+    """beta1_power is no beta, and an optimizer's copy of a kernel is no kernel."""
+    assert variable_roles([Named(name, shape)])[name] is role
+
+
+words = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True)
+
+
+@given(scope=words, optimizer=words, prefix=words)
+def test_a_slot_of_any_optimizer_is_a_slot(scope: str, optimizer: str, prefix: str):
+    """Whatever an optimizer is called, what stands below a variable of its shape is its slot."""
+    kernel = Named(f"{scope}/kernel", (3, 4))
+    below = Named(f"{scope}/kernel/{optimizer}", (3, 4))
+    prefixed = Named(f"{prefix}/{scope}/kernel/{optimizer}", (3, 4))
+    roles = variable_roles([kernel, below, prefixed])
+
+    assert roles[kernel.name] is VariableRole.KERNEL
+    assert not roles[below.name].is_parameter
+    assert not roles[prefixed.name].is_parameter
+
+
+def test_gpt2_calls_beta_b():
+    """b beside g is a beta; b beside w is a bias."""
+    roles = variable_roles([Named("ln/g"), Named("ln/b"), Named("fc/w", (4, 4)), Named("fc/b")])
+
+    assert roles["ln/b"] is VariableRole.BETA
+    assert roles["fc/b"] is VariableRole.BIAS
+    assert set(groups(roles)) == {"ln", "fc"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "members", "kind"),
+    [
+        ("a/LayerNorm_1", "gb", LayerNorm),
+        ("layer_normalization_2", "gb", LayerNorm),
+        ("h0/ln_1", "gb", LayerNorm),
+        ("self_attention_layer_norm", "gb", LayerNorm),
+        ("block/layer_norm", "s", RMSNorm),
+        ("rms_normalization", "s", RMSNorm),
+        ("GroupNorm", "gb", GroupNorm),
+        ("group_normalization_1", "gb", GroupNorm),
+        ("InstanceNorm", "gb", InstanceNorm),
+        ("batch_normalization", "gbmv", BatchNorm),
+        ("anything", "gbmv", BatchNorm),
+        ("BatchNorm", "gb", OtherNorm),
+        ("bn", "b", OtherNorm),
+        ("module", "gb", OtherNorm),
+        ("norm1", "gb", OtherNorm),
+    ],
+)
+def test_the_kind_of_a_norm_is_told_by_its_scope_or_not_at_all(
+    scope: str, members: str, kind: type[Norm]
+):
+    """gamma and beta alone do not say LayerNorm."""
+    roles = {
+        "g": (VariableRole.GAMMA, "gamma"),
+        "s": (VariableRole.GAMMA, "scale"),
+        "b": (VariableRole.BETA, "beta"),
+        "m": (VariableRole.MOVING_MEAN, "moving_mean"),
+        "v": (VariableRole.MOVING_VARIANCE, "moving_variance"),
+    }
+    group = Group(scope, {roles[one][0]: f"{scope}/{roles[one][1]}" for one in members})
+
+    assert norm_kind(group) is kind
+
+
+def test_roles_and_scopes():
+    """The innermost telling component counts; shared scopes are whole components."""
+    assert role_of("target_actor/dense_1") == Role("actor", "target")
+    assert role_of("policy/value_net/dense") == Role("critic", "")
+    assert shared_scope(["a/bc/d", "a/bd/d"]) == "a"
+    assert shared_scope([]) == ""
+    assert scope_of("a/b/c") == "a/b"
+
+
+@pytest.mark.parametrize(
+    ("names", "library", "epsilon", "order"),
+    [
+        (
+            ["actor/dense/kernel", "actor/LayerNorm/gamma"],
+            "baselines DDPG",
+            1e-12,
+            Order.DENSE_NORM_ACT,
+        ),
+        (
+            ["q/fully_connected/weights", "q/LayerNorm/gamma"],
+            "baselines DQN",
+            1e-12,
+            Order.DENSE_NORM_ACT,
+        ),
+        (
+            ["p/mlp/hidden_0/kernel", "p/mlp/layer_normalization_3/gamma"],
+            "garage",
+            1e-3,
+            Order.DENSE_ACT_NORM,
+        ),
+        (["p/mlp/hidden_0/kernel", "p/mlp/LayerNorm/gamma"], "garage", 1e-12, Order.DENSE_ACT_NORM),
+        (["actor_hidden_0/kernel", "LayerNorm_0/gamma"], "RLlib", 1e-3, Order.DENSE_ACT_NORM),
+        (
+            ["model/pi/fc0/kernel", "model/pi/LayerNorm/gamma"],
+            "stable-baselines",
+            1e-12,
+            Order.DENSE_NORM_ACT,
+        ),
+        (["model/h0/ln_1/g"], "GPT-2", 1e-5, Order.NORM_DENSE),
+        (["x/layer_norm_scale"], "tensor2tensor", 1e-6, None),
+        (["layer_normalization/gamma"], "Keras", 1e-3, None),
+    ],
+)
+def test_a_library_is_known_by_its_names(
+    names: list[str], library: str, epsilon: float, order: Order | None
+):
+    """Each row of the table is found by names that the library leaves."""
+    row = convention_of(names)
+
+    assert row is not None
+    assert library in row.library
+    assert (row.epsilon, row.order) == (epsilon, order)
+
+
+def test_every_convention_names_its_source_and_its_confidence():
+    """No habit stands in the table without the place where it was read."""
+    assert len(CONVENTIONS) >= 15
+    for row in CONVENTIONS:
+        assert row.source.endswith(".py")
+        assert {row.confidence, row.epsilon_confidence} <= {"high", "medium", "low"}
+
+
+def norm_network(dtype: str, library: str = "LayerNorm") -> Norm:
+    arrays = {
+        "actor/dense/kernel": np.ones((3, 4), dtype),
+        "actor/dense/bias": np.ones(4, dtype),
+        f"actor/{library}/gamma": np.ones(4, dtype),
+        f"actor/{library}/beta": np.ones(4, dtype),
+        "actor/dense_1/kernel": np.ones((4, 2), dtype),
+        "actor/dense_1/bias": np.ones(2, dtype),
+    }
+    (network,) = recover(checkpoint(arrays)).networks
+    return next(layer for layer in network.layers if isinstance(layer, Norm))
+
+
+@pytest.mark.parametrize(("dtype", "epsilon"), [("float32", 1e-12), ("float16", 1e-3)])
+def test_half_precision_changes_the_assumed_epsilon(dtype: str, epsilon: float):
+    """contrib takes 1e-3 instead of 1e-12 where gamma is float16, and says so as an assumption."""
+    norm = norm_network(dtype)
+
+    assert norm.epsilon.value == epsilon
+    assert norm.epsilon.source is Source.CONVENTION
+    assert norm.epsilon.confidence == "high"
+
+
+def test_a_norm_of_unknown_name_keeps_the_network_incomplete():
+    """Nothing tells LayerNorm from GroupNorm here, so nothing is claimed."""
+    assert isinstance(norm_network("float32", "module"), OtherNorm)
+
+
+def test_parameters_that_no_network_reads_are_listed():
+    """An LSTM's bias beside an actor belongs to none of the networks."""
+    arrays = {
+        "actor/dense/kernel": np.ones((3, 4), np.float32),
+        "stray/bias": np.ones(4, np.float32),
+        "global_step": np.zeros((), np.int64),
+    }
+
+    assert recover(checkpoint(arrays)).unused == ("stray/bias",)
+
+
+def test_transposed_heads_are_turned():
+    """BERT's output_weights are [units, inputs]; a bias that fits no side is a gap."""
+    arrays = {
+        "cls/output_weights": np.ones((2, 5), np.float32),
+        "cls/output_bias": np.ones(2, np.float32),
+        "odd/kernel": np.ones((3, 4), np.float32),
+        "odd/bias": np.ones(7, np.float32),
+    }
+    found = recover(checkpoint(arrays))
+    shapes = {
+        layer.kernel.shape
+        for network in found.networks
+        for layer in network.layers
+        if layer.kind == "dense"
+    }
+
+    assert shapes == {(5, 2), (3, 4)}
+    assert any("does not fit" in gap.what for network in found.networks for gap in network.gaps)
+
+
+def test_a_scale_with_an_offset_is_sonnets_and_alone_it_is_t5s():
+    """The two libraries share a name and differ in epsilon: the offset tells them apart."""
+    sonnet = convention_of(["layer_norm/scale", "layer_norm/offset"])
+    t5 = convention_of(["encoder/block_000/layer_000/layer_norm/scale"])
+
+    assert (sonnet.library, sonnet.epsilon) == ("Sonnet 2", 1e-5)
+    assert (t5.library, t5.epsilon) == ("T5 (RMS norm)", 1e-6)

@@ -1,0 +1,109 @@
+"""Options, contradictions and the surroundings of norms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lnfold.errors import UnknownNameError, UsageError
+from lnfold.network.context import Context, norm_contexts, order_of
+from lnfold.network.conventions import Order
+from lnfold.network.evidence import Source
+from lnfold.network.layers import Activation, Norm
+from lnfold.network.settings import Settings
+from tests.network.recovered import FIXTURES, recovery, without_graph
+
+SAMPLE = "cartpole_actor/actor.ckpt-12000"
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        (Settings(epsilon=1e-3), ["--epsilon 0.001", "batchnorm/add/y", "1e-12"]),
+        (Settings(activation="tanh"), ["--activation tanh", "says relu"]),
+        (Settings(output_activation="relu"), ["--output-activation relu", "says tanh"]),
+        (Settings(order=Order.DENSE_ACT_NORM), ["--order dense-act-norm", "dense-norm-act"]),
+    ],
+)
+def test_an_option_that_contradicts_the_graph_is_an_error_that_shows_both(
+    samples: Path, settings: Settings, shown: list[str]
+):
+    """What was given, where the graph says otherwise, and what it says."""
+    with pytest.raises(UsageError) as caught:
+        recovery(samples / SAMPLE, settings)
+
+    text = str(caught.value).replace("9.999999960041972e-13", "1e-12")
+    assert all(one in text for one in shown)
+
+
+def test_an_option_that_agrees_with_the_graph_is_no_error(samples: Path):
+    """Epsilons are compared as float32, as the graph holds them."""
+    agreed = Settings(1e-12, Order.DENSE_NORM_ACT, "relu", "tanh")
+    (network,) = recovery(samples / SAMPLE, agreed).networks
+
+    assert network.complete
+
+
+def test_options_win_over_conventions_and_are_shown_as_given(samples: Path):
+    """Without a graph each option takes effect and is its own evidence."""
+    given = Settings(1e-5, Order.DENSE_ACT_NORM, "elu", "sigmoid")
+    (network,) = without_graph(samples / SAMPLE, given).networks
+    facts = [fact for layer in network.layers for _, fact in layer.facts()]
+
+    assert {fact.source for fact in facts} == {Source.OPTION}
+    assert network.wiring.source is Source.OPTION
+    assert [layer.kind for layer in network.layers[:3]] == ["dense", "activation", "layer_norm"]
+    assert all(layer.epsilon.value == 1e-5 for layer in network.layers if isinstance(layer, Norm))
+    functions = [one.function.value for one in network.layers if isinstance(one, Activation)]
+    assert functions == ["elu", "elu", "sigmoid"]
+
+
+def test_an_unknown_activation_lists_the_known_ones(samples: Path):
+    """The error says what there is."""
+    with pytest.raises(UsageError, match="relu"):
+        recovery(samples / SAMPLE, Settings(activation="rilu"))
+
+
+def test_an_output_node_ends_the_network_there(samples: Path):
+    """--output-node chooses the end; a wrong name suggests near ones; no graph, no node."""
+    (network,) = recovery(samples / SAMPLE, Settings(output="actor/dense_1/BiasAdd")).networks
+
+    assert network.outputs == ("actor/dense_1/BiasAdd",)
+    assert len(network.layers) == 4
+    with pytest.raises(UnknownNameError, match="Did you mean"):
+        recovery(samples / SAMPLE, Settings(output="actor/dense_1/BiasAd"))
+    with pytest.raises(UsageError, match="no graph could be read"):
+        without_graph(samples / SAMPLE, Settings(output="actor/Tanh"))
+
+
+@pytest.mark.parametrize(
+    ("chain", "contexts", "order"),
+    [
+        ("contrib_layer_norm", [Context.AFTER_DENSE], Order.DENSE_NORM_ACT),
+        ("dense_activation_norm", [Context.AFTER_ACTIVATION], Order.DENSE_ACT_NORM),
+        ("residual_then_norm", [Context.POST_NORM], Order.NORM_DENSE),
+        ("norm_inside_residual", [Context.PRE_NORM], Order.NORM_DENSE),
+        ("norm_dense_activation", [Context.ON_INPUT, Context.AFTER_ACTIVATION], None),
+    ],
+)
+def test_the_surroundings_of_norms_are_told(
+    chain: str, contexts: list[Context], order: Order | None
+):
+    """Pre-norm, post-norm, after a dense layer or an activation, on the input."""
+    (network,) = recovery(FIXTURES / "tf1" / chain / "model.ckpt").networks
+    found = norm_contexts(network)
+
+    assert [one.context for one in found] == contexts
+    assert all(one.context.sentence for one in found)
+    if order is not None:
+        assert order_of(network) is order
+
+
+def test_what_blocks_a_norm_is_named():
+    """An activation behind the norm keeps gamma and beta from folding forward."""
+    (network,) = recovery(FIXTURES / "tf1" / "contrib_layer_norm" / "model.ckpt").networks
+    (found,) = norm_contexts(network)
+
+    assert found.blocked_by == found.readers == ("actor/Relu",)
+    assert not found.fetched
