@@ -1,0 +1,131 @@
+"""Which of a layer's bias, gamma and beta other parameters can take over exactly, and why not.
+
+The identities, for a norm that reads a dense layer y = x·W + b (n units):
+
+- LayerNorm(y + c·1) = LayerNorm(y): one number of b, its mean, does nothing.
+- f(gamma·z + beta) = gamma·f(z + beta/gamma) for gamma > 0 and a positively homogeneous f
+  (identity, relu, leaky relu): the n sizes of gamma go into the rows of the next kernel.
+- with no activation in between, beta·W' goes into the next bias.
+- BatchNorm with stored statistics is affine: everything goes into the dense layer before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from lnfold.network.activations import FUNCTIONS
+from lnfold.network.layers import Activation, BatchNorm, Concat, Dense, Layer, LayerNorm, Network
+from lnfold.relations.pairs import Context, Pair
+
+
+class Verdict(Enum):
+    """What can become of a vector, bound to the sentence that says why."""
+
+    MEAN_ONLY = "its mean does nothing: the norm subtracts it"
+    INTO_NEXT = "goes into the next kernel"
+    INTO_NEXT_BIAS = "goes into the next bias"
+    INTO_DENSE = "goes into the dense layer before it"
+    STAYS_DIVIDED = "stays: the division by s(x) stands between it and the next layer"
+    STAYS_ACTIVATED = "stays: the activation between it and the next layer is not homogeneous"
+    STAYS_SHIFTED = "stays: an activation stands between it and the next layer"
+    STAYS_DELIVERED = "stays: the network delivers the value itself"
+    STAYS_READ = "stays: a layer that is not dense reads the value"
+    ABSENT = "there is none"
+
+    @property
+    def sentence(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Absorption:
+    """How many of a vector's numbers other parameters take over exactly.
+
+    Attributes:
+        vector: bias, gamma or beta.
+        total, absorbed: its numbers, and how many of them.
+        verdict: why.
+        into: the scopes of the layers that take them.
+    """
+
+    vector: str
+    total: int
+    absorbed: int
+    verdict: Verdict
+    into: tuple[str, ...] = ()
+
+
+def absorptions(network: Network, pair: Pair) -> tuple[Absorption, ...]:
+    """What becomes of the bias, gamma and beta of one pair."""
+    return (_bias(pair), _gamma(network, pair), _beta(network, pair))
+
+
+def _bias(pair: Pair) -> Absorption:
+    if pair.dense is None or pair.dense.bias is None:
+        return Absorption("bias", 0, 0, Verdict.ABSENT)
+    units = pair.dense.units
+    if pair.context is not Context.DENSE:
+        return Absorption("bias", units, 0, Verdict.STAYS_SHIFTED)
+    if isinstance(pair.norm, BatchNorm):
+        return Absorption("bias", units, 0, Verdict.INTO_DENSE, (pair.dense.scope,))
+    if isinstance(pair.norm, LayerNorm):
+        return Absorption("bias", units, 1, Verdict.MEAN_ONLY)
+    return Absorption("bias", units, 0, Verdict.STAYS_DIVIDED)
+
+
+def _gamma(network: Network, pair: Pair) -> Absorption:
+    gamma = pair.norm.gamma
+    if gamma is None:
+        return Absorption("gamma", 0, 0, Verdict.ABSENT)
+    total = gamma.array.size
+    if isinstance(pair.norm, BatchNorm) and pair.context is Context.DENSE and pair.dense:
+        return Absorption("gamma", total, total, Verdict.INTO_DENSE, (pair.dense.scope,))
+    verdict, _, into = _readers(network, pair.norm)
+    return Absorption("gamma", total, total if into else 0, verdict, into)
+
+
+def _beta(network: Network, pair: Pair) -> Absorption:
+    beta = pair.norm.beta
+    if beta is None:
+        return Absorption("beta", 0, 0, Verdict.ABSENT)
+    total = beta.array.size
+    if isinstance(pair.norm, BatchNorm) and pair.context is Context.DENSE and pair.dense:
+        return Absorption("beta", total, total, Verdict.INTO_DENSE, (pair.dense.scope,))
+    verdict, activated, into = _readers(network, pair.norm)
+    if into and activated:
+        return Absorption("beta", total, 0, Verdict.STAYS_SHIFTED)
+    if into:
+        return Absorption("beta", total, total, Verdict.INTO_NEXT_BIAS, into)
+    return Absorption("beta", total, 0, verdict)
+
+
+def _readers(network: Network, layer: Layer) -> tuple[Verdict, bool, tuple[str, ...]]:
+    """Who reads a value in the end, through homogeneous activations and concatenations.
+
+    Returns:
+        INTO_NEXT, whether an activation stands in between, and the dense layers' scopes; or
+        the reason why not, and no scopes.
+    """
+    into: dict[str, None] = {}
+    activated = False
+    pending = [layer.name]
+    while pending:
+        value = pending.pop()
+        if value in network.outputs:
+            return Verdict.STAYS_DELIVERED, activated, ()
+        for reader in network.consumers(value):
+            if isinstance(reader, Dense):
+                into[reader.scope] = None
+            elif isinstance(reader, Activation):
+                if not (reader.function.value and FUNCTIONS[reader.function.value].homogeneous):
+                    return Verdict.STAYS_ACTIVATED, True, ()
+                activated = True
+                pending.append(reader.name)
+            elif isinstance(reader, Concat):
+                pending.append(reader.name)
+            else:
+                return Verdict.STAYS_READ, activated, ()
+    if not into:
+        return Verdict.STAYS_READ, activated, ()
+    return Verdict.INTO_NEXT, activated, tuple(into)

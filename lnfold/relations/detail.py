@@ -1,0 +1,130 @@
+"""All that can be said of a network beyond the short report: one record a layer, one in all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lnfold.network.layers import BatchNorm, LayerNorm, Network, RMSNorm
+from lnfold.relations.box import Box
+from lnfold.relations.conditioning import Conditioning, conditioning
+from lnfold.relations.frozen import FrozenError, frozen_error
+from lnfold.relations.independent import Independence, independence
+from lnfold.relations.lifted import Lifted, lift
+from lnfold.relations.lipschitz import Steepness, steepness
+from lnfold.relations.one_vector import Measured, measure_layer
+from lnfold.relations.pairs import Context, Pair
+from lnfold.relations.reach import Reach, reaches
+from lnfold.relations.relate import Relation
+from lnfold.relations.sensitivity import Sensitivity, sensitivities
+from lnfold.relations.signs import Seen, signs
+from lnfold.relations.sphere import SphereForm, sphere_form
+from lnfold.relations.units import Units, describe_units
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerDetail:
+    """The full account of one pair, beside its ``Relation``.
+
+    Attributes:
+        units: what each unit can deliver; None where a layer before it is not known.
+        sphere: the exact one-bias form; None unless the norm reads a dense layer, computes its
+            statistics from it, and the sphere has fewer dimensions than the layer has units.
+        in_sample: the candidates on the rows that they were fitted on.
+        frozen: what a constant deviation does; as sphere, and where the network was run.
+        sensitivity, conditioning: None where the network was not run.
+        steepness: None for BatchNorm and where no dense layer is read.
+        signs: trained or not.
+    """
+
+    units: Units | None
+    sphere: SphereForm | None
+    in_sample: tuple[Measured, ...]
+    frozen: FrozenError | None
+    sensitivity: Sensitivity | None
+    steepness: Steepness | None
+    conditioning: Conditioning | None
+    signs: tuple[Seen, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detail:
+    """The full account of one network.
+
+    Attributes:
+        layers: one for each relation, in order.
+        independence: how many numbers are independent.
+        boxes: what was assumed of the inputs, by name; unbounded where nothing was.
+    """
+
+    layers: tuple[LayerDetail, ...]
+    independence: Independence
+    boxes: Mapping[str, Box]
+
+
+def detail(
+    network: Network,
+    relations: tuple[Relation, ...],
+    values: Mapping[str, Array] | None,
+    boxes: Mapping[str, Box] | None = None,
+) -> Detail:
+    """Every analysis of a network's pairs.
+
+    Args:
+        values: float64 values of all layers on the inputs used, or None.
+        boxes: a box for inputs by name; an input without one is taken to be anything.
+    """
+    boxes = boxes or {}
+    pairs = tuple(relation.pair for relation in relations)
+    reached = reaches(network, boxes) if network.complete else None
+    effects = {} if values is None else sensitivities(network, pairs, values)
+    layers, units = [], {}
+    for relation in relations:
+        one = _layer(network, relation, values, reached, effects.get(relation.pair.norm.name))
+        layers.append(one)
+        if one.units is not None:
+            units[relation.pair.norm.name] = one.units
+    return Detail(tuple(layers), independence(network, units), boxes)
+
+
+def _layer(
+    network: Network,
+    relation: Relation,
+    values: Mapping[str, Array] | None,
+    reached: Mapping[str, Reach] | None,
+    effect: Sensitivity | None,
+) -> LayerDetail:
+    pair = relation.pair
+    lifted = _lifted(pair)
+    dense = pair.dense
+    x = None if values is None or dense is None else np.asarray(values[dense.input], np.float64)
+    read = None if values is None else values[pair.norm.input]
+    smallest = None if relation.split is None else relation.split.smallest_deviation
+    frozen = None
+    bounds = None if reached is None else reached[pair.norm.name].normalised
+    if lifted is not None and x is not None and bounds is not None:
+        frozen = frozen_error(lifted, x, np.maximum(-bounds[0].values, bounds[1].values))
+    return LayerDetail(
+        units=None if reached is None else describe_units(network, pair, reached, values),
+        sphere=sphere_form(lifted) if lifted and lifted.inputs + 1 < lifted.units else None,
+        in_sample=() if values is None else measure_layer(pair, values, in_sample=True),
+        frozen=frozen,
+        sensitivity=effect,
+        steepness=None if lifted is None else steepness(lifted, smallest, x),
+        conditioning=None
+        if read is None or isinstance(pair.norm, BatchNorm)
+        else conditioning(pair.norm, read),
+        signs=signs(pair, read),
+    )
+
+
+def _lifted(pair: Pair) -> Lifted | None:
+    computes = isinstance(pair.norm, LayerNorm | RMSNorm)
+    if not computes or pair.dense is None or pair.context is not Context.DENSE:
+        return None
+    lifted = lift(pair.dense, pair.norm)
+    return lifted if lifted.finite else None

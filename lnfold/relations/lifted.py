@@ -1,0 +1,104 @@
+"""A dense layer and the norm that reads it, on inputs with a one appended.
+
+With x̃ = (x, 1) and T the kernel over the bias, both minus what the norm subtracts,
+
+    y_c = x̃·T        s(x)² = mean(y_c²) + epsilon = ‖R·x̃‖²        z = y_c/s(x)
+
+where R is any square root of T·Tᵀ/n + epsilon·e·eᵀ, e the last unit vector. Everything that
+lnfold proves about units starts from T and R. R comes from an orthogonal factorisation of
+the matrix with the rows T/√n and √epsilon·e, never from the Gram matrix: that one squares the
+condition, and in float32 gives negative variances near a zero of s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lnfold.network.layers import BatchNorm, Dense, LayerNorm, Norm, Parameter
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lifted:
+    """What a norm makes of an input x of the dense layer before it; float64.
+
+    Attributes:
+        rows: T [inputs + 1, units], kernel over bias, centred for LayerNorm.
+        epsilon: the nominal one; 0 where it is not known.
+        gamma, beta: [units]; ones and zeros where there are none.
+    """
+
+    rows: Array
+    epsilon: float
+    gamma: Array
+    beta: Array
+
+    @property
+    def inputs(self) -> int:
+        return int(self.rows.shape[0]) - 1
+
+    @property
+    def units(self) -> int:
+        return int(self.rows.shape[1])
+
+    @property
+    def finite(self) -> bool:
+        return bool(
+            np.isfinite(self.rows).all()
+            and np.isfinite(self.gamma).all()
+            and np.isfinite(self.beta).all()
+        )
+
+    def centred(self, x: Array) -> Array:
+        """y_c [rows, units] for inputs x [rows, inputs]."""
+        centred: Array = x @ self.rows[:-1] + self.rows[-1]
+        return centred
+
+    def deviations(self, x: Array) -> Array:
+        """s(x) [rows]."""
+        s: Array = np.sqrt(np.square(self.centred(x)).mean(axis=1) + self.epsilon)
+        return s
+
+    def normalised(self, x: Array) -> Array:
+        """z [rows, units]; 0 where a row's deviation is 0, which needs epsilon = 0."""
+        y = self.centred(x)
+        s = np.sqrt(np.square(y).mean(axis=1, keepdims=True) + self.epsilon)
+        z: Array = np.divide(y, s, out=np.zeros_like(y), where=s > 0)
+        return z
+
+    def root(self) -> Array:
+        """The matrix [units + 1, inputs + 1] whose product with x̃ has the length s(x)."""
+        last = np.zeros((1, self.inputs + 1))
+        last[0, -1] = np.sqrt(self.epsilon)
+        return np.vstack([self.rows.T / np.sqrt(self.units), last])
+
+
+def lift(dense: Dense, norm: Norm) -> Lifted:
+    """The pair as T, epsilon, gamma and beta.
+
+    Raises:
+        ValueError: a BatchNorm, which computes no statistics of its own.
+    """
+    if isinstance(norm, BatchNorm):
+        raise ValueError("BatchNorm divides by stored statistics")
+    kernel = dense.kernel.array.astype(np.float64)
+    bias = vector(dense.bias, dense.units, 0.0)
+    rows = np.vstack([kernel, bias])
+    if isinstance(norm, LayerNorm):
+        rows -= rows.mean(axis=1, keepdims=True)
+    return Lifted(
+        rows,
+        norm.epsilon.value or 0.0,
+        vector(norm.gamma, dense.units, 1.0),
+        vector(norm.beta, dense.units, 0.0),
+    )
+
+
+def vector(parameter: Parameter | None, units: int, absent: float) -> Array:
+    """A parameter as float64 [units]; one number is spread, None stands for ``absent``."""
+    if parameter is None:
+        return np.full(units, absent)
+    return np.broadcast_to(parameter.array.ravel().astype(np.float64), (units,)).copy()

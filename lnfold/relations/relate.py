@@ -1,0 +1,90 @@
+"""One layer's account: how its bias, gamma and beta look, split, act and can be absorbed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lnfold.network.layers import BatchNorm, Network, Parameter
+from lnfold.relations.absorption import Absorption, absorptions
+from lnfold.relations.bias_split import BiasSplit, split_bias
+from lnfold.relations.deviation import Deviation, deviations, spread
+from lnfold.relations.distribution import Distribution, distribution
+from lnfold.relations.one_vector import Measured, measure_layer
+from lnfold.relations.pairs import Context, Pair, pairs
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relation:
+    """How the three vectors of one pair relate.
+
+    Attributes:
+        pair: the dense layer and the norm.
+        bias, gamma, beta: what each vector looks like; None where there is none.
+        split: what becomes of the bias; None unless the norm reads the dense layer and
+            computes its statistics from it.
+        deviation: the spread of s(x) over the inputs used; None for BatchNorm, whose
+            deviation is stored, and where the network cannot be run.
+        absorptions: what other parameters can take over exactly.
+        candidates: one vector in place of the three, measured at the layer.
+    """
+
+    pair: Pair
+    bias: Distribution | None
+    gamma: Distribution | None
+    beta: Distribution | None
+    split: BiasSplit | None
+    deviation: Deviation | None
+    absorptions: tuple[Absorption, ...]
+    candidates: tuple[Measured, ...]
+
+    @property
+    def vectors_left(self) -> tuple[str, ...]:
+        """The vectors that stay when everything that can is absorbed; a mean is no vector."""
+        return tuple(one.vector for one in self.absorptions if one.absorbed + 1 < one.total)
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """How many of the layer's numbers are absorbed exactly, and how many there are."""
+        return (
+            sum(one.absorbed for one in self.absorptions),
+            sum(one.total for one in self.absorptions),
+        )
+
+
+def relate(network: Network, values: Mapping[str, Array] | None) -> tuple[Relation, ...]:
+    """The relations of every normalisation of a network, in order.
+
+    Args:
+        values: float64 values of all layers (``run(…, np.float64, trace=True)``), or None
+            where the network cannot be run; what needs them is then None or empty.
+    """
+    return tuple(_relation(network, pair, values) for pair in pairs(network))
+
+
+def _relation(network: Network, pair: Pair, values: Mapping[str, Array] | None) -> Relation:
+    computes = not isinstance(pair.norm, BatchNorm)
+    split = None
+    if computes and pair.dense is not None and pair.context is Context.DENSE:
+        split = split_bias(pair.dense, pair.norm)
+    deviation = None
+    if computes and values is not None:
+        deviation = spread(deviations(pair.norm, values[pair.norm.input]))
+    return Relation(
+        pair=pair,
+        bias=_described(None if pair.dense is None else pair.dense.bias),
+        gamma=_described(pair.norm.gamma),
+        beta=_described(pair.norm.beta),
+        split=split,
+        deviation=deviation,
+        absorptions=absorptions(network, pair),
+        candidates=() if values is None else measure_layer(pair, values),
+    )
+
+
+def _described(parameter: Parameter | None) -> Distribution | None:
+    return None if parameter is None else distribution(parameter.array)

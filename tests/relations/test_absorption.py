@@ -1,0 +1,162 @@
+"""What can be absorbed exactly: every verdict is proved by doing it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lnfold.network.layers import Network, Parameter
+from lnfold.network.run import run
+from lnfold.relations.absorption import Verdict, absorptions
+from lnfold.relations.pairs import pairs
+from tests.relations.random_networks import (
+    activation,
+    batch_norm,
+    dense,
+    generator_of,
+    network,
+    norm,
+    normalised_network,
+)
+
+EPS = np.finfo(np.float64).eps
+
+
+def verdicts(net: Network) -> dict[str, tuple[Verdict, int]]:
+    return {one.vector: (one.verdict, one.absorbed) for one in absorptions(net, pairs(net)[0])}
+
+
+def changed(net: Network, **fields: np.ndarray) -> Network:
+    """The network with parameters replaced, called layer__role."""
+    layers = {one.name: one for one in net.layers}
+    for key, array in fields.items():
+        name, _, role = key.partition("__")
+        layers[name] = replace(layers[name], **{role: Parameter(array, (key,))})
+    return replace(net, layers=tuple(layers[one.name] for one in net.layers))
+
+
+def apart(left: Network, right: Network, x: np.ndarray) -> float:
+    a, b = run(left, x, np.float64), run(right, x, np.float64)
+    return max(float(np.abs(a[name] - b[name]).max()) for name in a)
+
+
+def simple(function: str | None, generator: np.random.Generator, output: str | None = None):
+    """dense, LayerNorm, perhaps an activation, dense."""
+    layers = [
+        dense("d", "x", generator.normal(size=(3, 6)), generator.normal(size=6)),
+        norm("n", "d", generator.uniform(0.3, 2, 6), generator.normal(size=6), 1e-3),
+    ]
+    if function:
+        layers.append(activation("a", "n", function, 0.2 if function == "leaky_relu" else None))
+    last = layers[-1].name
+    layers.append(dense("e", last, generator.normal(size=(6, 2)), generator.normal(size=2)))
+    return network(layers, 3, output and [output])
+
+
+@pytest.mark.parametrize("function", ["relu", "leaky_relu", "abs", "identity"])
+def test_gamma_goes_into_the_next_kernel_through_homogeneous_activations(function):
+    """gamma 1, beta/gamma and the next kernel's rows times gamma deliver the same."""
+    generator = generator_of(1)
+    net = simple(function, generator)
+    assert verdicts(net)["gamma"] == (Verdict.INTO_NEXT, 6)
+    gamma, beta = net.layer("n").gamma.array, net.layer("n").beta.array
+    kernel = net.layer("e").kernel.array
+    pushed = changed(
+        net, n__gamma=np.ones(6), n__beta=beta / gamma, e__kernel=kernel * gamma[:, None]
+    )
+    x = generator.normal(size=(200, 3))
+    scale = np.abs(run(net, x, np.float64)["e"]).max()
+    assert apart(net, pushed, x) <= 64 * EPS * (1 + scale)
+
+
+@pytest.mark.parametrize("function", ["tanh", "elu", "sigmoid", "relu6", "softplus"])
+def test_gamma_stays_before_other_activations(function):
+    """The verdict is no, and doing it anyway changes the outputs by far more than rounding."""
+    generator = generator_of(2)
+    net = simple(function, generator)
+    assert verdicts(net)["gamma"] == (Verdict.STAYS_ACTIVATED, 0)
+    # gains large enough for relu6 to clip
+    net = changed(net, n__gamma=6 * net.layer("n").gamma.array)
+    gamma, beta = net.layer("n").gamma.array, net.layer("n").beta.array
+    pushed = changed(
+        net,
+        n__gamma=np.ones(6),
+        n__beta=beta / gamma,
+        e__kernel=net.layer("e").kernel.array * gamma[:, None],
+    )
+    assert apart(net, pushed, generator.normal(size=(200, 3)) * 4) > 1e-3
+
+
+def test_beta_goes_into_the_next_bias_only_without_an_activation():
+    """beta·W' moved into the bias is exact there, and behind relu the verdict is no."""
+    generator = generator_of(3)
+    net = simple(None, generator)
+    assert verdicts(net)["beta"] == (Verdict.INTO_NEXT_BIAS, 6)
+    beta, after = net.layer("n").beta.array, net.layer("e")
+    moved = changed(net, n__beta=np.zeros(6), e__bias=after.bias.array + beta @ after.kernel.array)
+    x = generator.normal(size=(200, 3))
+    scale = np.abs(run(net, x, np.float64)["e"]).max()
+    assert apart(net, moved, x) <= 64 * EPS * (1 + scale)
+    assert verdicts(simple("relu", generator))["beta"] == (Verdict.STAYS_SHIFTED, 0)
+
+
+def test_the_mean_of_the_bias_does_nothing():
+    """One number of the bias is absorbed, and adding a constant to it shows that it is."""
+    generator = generator_of(4)
+    net = simple("relu", generator)
+    assert verdicts(net)["bias"] == (Verdict.MEAN_ONLY, 1)
+    other = changed(net, d__bias=net.layer("d").bias.array + 3.0)
+    x = generator.normal(size=(200, 3))
+    scale = np.abs(run(net, x, np.float64)["e"]).max()
+    assert apart(net, other, x) <= 1024 * EPS * (1 + scale)
+
+
+def test_batch_norm_goes_into_the_dense_layer_before():
+    """gamma, beta and statistics become kernel and bias of the dense layer."""
+    generator = generator_of(5)
+    layers = [
+        dense("d", "x", generator.normal(size=(3, 5)), generator.normal(size=5)),
+        batch_norm("b", "d", generator, 5),
+        activation("a", "b", "tanh"),
+        dense("e", "a", generator.normal(size=(5, 2)), None),
+    ]
+    net = network(layers, 3)
+    assert {one[0] for one in verdicts(net).values()} == {Verdict.INTO_DENSE}
+    b = layers[1]
+    gain = b.gamma.array / np.sqrt(b.moving_variance.array + b.epsilon.value)
+    folded = [
+        dense(
+            "b",
+            "x",
+            layers[0].kernel.array * gain,
+            (layers[0].bias.array - b.moving_mean.array) * gain + b.beta.array,
+        ),
+        *layers[2:],
+    ]
+    x = generator.normal(size=(100, 3))
+    assert apart(net, network(folded, 3), x) <= 256 * EPS * 10
+
+
+def test_what_the_network_delivers_stays():
+    """A norm whose own value is an output gives nothing away."""
+    net = simple("relu", generator_of(6), output="n")
+    assert verdicts(net)["gamma"] == (Verdict.STAYS_DELIVERED, 0)
+    assert verdicts(net)["beta"] == (Verdict.STAYS_DELIVERED, 0)
+
+
+def test_the_question_s_counts():
+    """64 units behind relu: 65 of 192 absorbed, as in the question."""
+    net = normalised_network(generator_of(7), (5, 64, 64, 1))
+    found = absorptions(net, pairs(net)[0])
+    assert sum(one.absorbed for one in found) == 65
+    assert sum(one.total for one in found) == 192
+    assert [one.into for one in found] == [(), ("dense1",), ()]
+
+
+def test_absent_vectors_count_nothing():
+    """A norm without gamma and beta after a dense layer without bias has no numbers at all."""
+    net = network([dense("d", "x", np.eye(3), None), norm("n", "d", None, None)], 3)
+    assert {one.verdict for one in absorptions(net, pairs(net)[0])} == {Verdict.ABSENT}
+    assert sum(one.total for one in absorptions(net, pairs(net)[0])) == 0

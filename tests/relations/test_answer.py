@@ -1,0 +1,128 @@
+"""The answer: yes, no and why, with the figures it quotes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lnfold.checkpoint import open_checkpoint
+from lnfold.network.layers import Add, Input, RMSNorm
+from lnfold.network.recover import recover
+from lnfold.network.run import run
+from lnfold.relations.answer import answer
+from lnfold.relations.one_vector import Candidate
+from lnfold.relations.relate import relate
+from tests.relations.random_networks import (
+    activation,
+    batch_norm,
+    dense,
+    generator_of,
+    network,
+    norm,
+    normalised_network,
+)
+
+
+def answered(net, x=None):
+    values = None if x is None else run(net, x, np.float64, trace=True)
+    return answer(net, relate(net, values), values)
+
+
+def test_a_network_without_norms_needs_one_vector_only():
+    """Nothing is normalised, so a bias is all there is."""
+    net = network([dense("d", "x", np.eye(3), np.ones(3))], 3)
+    found = answered(net, np.zeros((4, 3)))
+    assert found.one_vector
+    assert found.sentence.startswith("Yes: nothing is normalised")
+    assert found.best is None
+
+
+@pytest.mark.parametrize("function", ["relu", "tanh"])
+def test_layer_norm_before_an_activation_needs_more(function):
+    """No, and the sentence quotes the best candidate's own error."""
+    net = normalised_network(generator_of(0), (3, 8, 6, 2), function=function)
+    found = answered(net, generator_of(1).normal(size=(200, 3)))
+    assert not found.one_vector
+    assert found.sentence.startswith("No: beta is a bias multiplied by")
+    best = min(found.candidates, key=lambda one: one.output_max_abs)
+    assert found.best is best
+    assert f"({best.candidate.value})" in found.sentence
+
+
+def test_batch_norm_needs_one_vector_only():
+    """Yes, exactly, and the error of doing it is rounding."""
+    generator = generator_of(2)
+    layers = [
+        dense("d", "x", generator.normal(size=(3, 5)), generator.normal(size=5)),
+        batch_norm("b", "d", generator, 5),
+        activation("a", "b", "relu"),
+        dense("e", "a", generator.normal(size=(5, 2)), None),
+    ]
+    found = answered(network(layers, 3), generator.normal(size=(100, 3)))
+    assert found.one_vector
+    assert found.sentence.startswith("Yes: BatchNorm's statistics are stored")
+    assert [one.candidate for one in found.candidates] == [Candidate.STORED_STATISTICS]
+    assert found.candidates[0].output_max_abs < 1e-12
+
+
+def test_a_norm_that_the_next_dense_layer_absorbs_needs_one_vector():
+    """Without an activation gamma and beta go into the next layer: yes, though not in place."""
+    generator = generator_of(3)
+    layers = [
+        dense("d", "x", generator.normal(size=(3, 5)), generator.normal(size=5)),
+        norm("n", "d", generator.normal(1, 0.5, 5), generator.normal(size=5)),
+        dense("e", "n", generator.normal(size=(5, 2)), generator.normal(size=2)),
+    ]
+    found = answered(network(layers, 3), generator.normal(size=(100, 3)))
+    assert found.one_vector
+    assert "not in place" in found.sentence
+
+
+def test_rms_norm_and_residuals_are_answered_without_a_run():
+    """Without inputs the answer stands, with no measured figures in it."""
+    generator = generator_of(4)
+    layers = [
+        dense("d", "x", generator.normal(size=(4, 4)), generator.normal(size=4)),
+        Add("p", ("d", "x"), "p"),
+        norm("n", "p", generator.normal(1, 0.5, 4), generator.normal(size=4), kind=RMSNorm),
+        activation("a", "n", "relu"),
+        dense("e", "a", generator.normal(size=(4, 2)), None),
+    ]
+    found = answered(network(layers, 4))
+    assert not found.one_vector
+    assert found.candidates == ()
+    assert "over the inputs used" not in found.sentence
+
+
+def test_constant_inputs_and_nan_are_answered_without_a_warning():
+    """Inputs that never vary, and a NaN among the parameters, still get an answer."""
+    net = normalised_network(generator_of(0), (2, 6, 1))
+    assert not answered(net, np.ones((30, 2))).one_vector
+    kernel = net.layers[0].kernel.array.copy()
+    kernel[0, 0] = np.nan
+    damaged = (dense("dense0", "x", kernel, net.layers[0].bias.array), *net.layers[1:])
+    broken = replace(net, inputs=(Input("x", 2),), layers=damaged)
+    found = answered(broken, generator_of(1).normal(size=(30, 2)))
+    assert not found.one_vector
+    assert found.candidates == ()
+
+
+def test_the_question_s_network_is_answered_with_its_figures(real):
+    """No; 130 of the 384 numbers absorbed; naive sum R² below 0, best affine fit 0.92."""
+    path = real / "question_actor"
+    with open_checkpoint(path) as checkpoint:
+        net = recover(checkpoint).named("actor")
+    x = np.load(path / "expected_actor.npz")["inputs"]
+    values = run(net, x, np.float64, trace=True)
+    relations = relate(net, values)
+    found = answer(net, relations, values)
+    assert not found.one_vector
+    assert "130 of the 384 numbers" in found.sentence
+    layer = {one.candidate: one.r2 for one in relations[0].candidates}
+    # the reference's figures are in-sample on the same 256 rows; these are held-out halves
+    assert layer[Candidate.SUM_OF_ALL] == pytest.approx(-0.75, abs=0.1)
+    assert layer[Candidate.BEST_BIAS] == pytest.approx(0.59, abs=0.05)
+    assert layer[Candidate.FROZEN_DEVIATION] == pytest.approx(0.87, abs=0.05)
+    assert layer[Candidate.BEST_AFFINE_FIT] == pytest.approx(0.92, abs=0.03)
