@@ -1,0 +1,1 @@
+"""Two runs of a network → a verdict that rests on measured rounding noise."""
