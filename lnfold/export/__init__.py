@@ -1,0 +1,1 @@
+"""Network → the files that others run: TensorFlow checkpoints, NumPy archives, certificates."""

@@ -1,0 +1,102 @@
+"""The certificate file: what was done to every network, what was not, and the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from lnfold.checkpoint import Checkpoint
+from lnfold.export.json_text import json_text
+from lnfold.folding.certificate import (
+    FLOAT64_LIMIT,
+    ROUNDING_LIMIT,
+    Certificate,
+    Folded,
+    Refusal,
+)
+
+Json = dict[str, Any]
+
+SCHEMA_VERSION = 1
+
+
+def certificate_schema() -> str:
+    """The JSON Schema that every certificate file follows, as text."""
+    return files("lnfold.export").joinpath("certificate.schema.json").read_text("utf-8")
+
+
+def certificate_text(checkpoint: Checkpoint, folded: Sequence[Folded]) -> str:
+    """The certificate of folded networks, as JSON."""
+    return json_text(certificate_record(checkpoint, folded))
+
+
+def certificate_record(checkpoint: Checkpoint, folded: Sequence[Folded]) -> Json:
+    """The same as plain dicts, lists, texts, numbers and None."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "source": source_record(checkpoint),
+        "limits": {"float64_error": FLOAT64_LIMIT, "rounding_ratio": ROUNDING_LIMIT},
+        "networks": [_network(one) for one in folded],
+    }
+
+
+def source_record(checkpoint: Checkpoint) -> Json:
+    """Which checkpoint it was: its path, its kind, and what identifies its contents."""
+    return {
+        "path": checkpoint.path,
+        "format": checkpoint.format,
+        "content_id": checkpoint.content_id,
+    }
+
+
+def _network(folded: Folded) -> Json:
+    before, after = folded.multiplications
+    return {
+        "name": folded.original.name,
+        "form": folded.form.value,
+        "measured_on": folded.origin,
+        "float64_error": folded.float64_error,
+        "float64_limit": folded.float64_limit,
+        "rounding_ratio": folded.rounding_ratio,
+        "multiplications": {"before": before, "after": after},
+        "numbers": [
+            {
+                "layer": one.scope,
+                "before": one.before,
+                "after": one.after,
+                "bias": one.bias,
+                "gamma": one.gamma,
+                "beta": one.beta,
+            }
+            for one in folded.left
+        ],
+        "applied": [_applied(one) for one in folded.certificates],
+        "refused": [_refused(one) for one in folded.refusals],
+    }
+
+
+def _applied(step: Certificate) -> Json:
+    return {
+        "rule": step.rule,
+        "identity": step.identity,
+        "formula": step.formula,
+        "layer": step.layer,
+        "preconditions": [{"what": what, "measured": value} for what, value in step.preconditions],
+        "variables_read": list(step.read),
+        "variables_changed": list(step.changed),
+        "float64_error": step.float64_error,
+        "rounding_ratio": step.rounding_ratio,
+    }
+
+
+def _refused(step: Refusal) -> Json:
+    return {
+        "rule": step.rule,
+        "identity": step.identity,
+        "layer": step.layer,
+        "reason": step.reason.name.lower(),
+        "by": step.by or None,
+        "measured": step.measured,
+        "sentence": step.sentence,
+    }

@@ -1,0 +1,141 @@
+"""Networks ↔ a JSON manifest and arrays: everything that a network is, and where it came from.
+
+Every layer is an object of its kind's name and its fields. A parameter is the name of an array
+and the variables it came from; a fact keeps its evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from lnfold.errors import DamagedError
+from lnfold.folding.deferred import Carried, Deviation, Divided, TriangleDeviation
+from lnfold.network.evidence import Fact, Source
+from lnfold.network.layers import (
+    Activation,
+    Add,
+    Affine,
+    Array,
+    BatchNorm,
+    Centre,
+    Clip,
+    Concat,
+    Dense,
+    Input,
+    Layer,
+    LayerNorm,
+    Multiply,
+    Network,
+    Parameter,
+    RMSNorm,
+    Slice,
+    Standardize,
+)
+
+Json = dict[str, Any]
+
+_KINDS: tuple[type[Layer], ...] = (
+    Activation,
+    Add,
+    Affine,
+    BatchNorm,
+    Carried,
+    Centre,
+    Clip,
+    Concat,
+    Dense,
+    Deviation,
+    Divided,
+    LayerNorm,
+    Multiply,
+    RMSNorm,
+    Slice,
+    Standardize,
+    TriangleDeviation,
+)
+KINDS: Mapping[str, type[Layer]] = {kind.kind: kind for kind in _KINDS}
+
+
+def network_record(network: Network, prefix: str, arrays: dict[str, Array]) -> Json:
+    """A network as JSON; its parameters' values are added to ``arrays``.
+
+    Args:
+        prefix: what the names of its arrays begin with. They are made of numbers and roles
+            only: names of variables are untrusted, and an archive's members become files.
+    """
+    return {
+        "name": network.name,
+        "inputs": [{"name": one.name, "width": one.width} for one in network.inputs],
+        "outputs": list(network.outputs),
+        "wiring": _fact(network.wiring),
+        "precision": network.precision,
+        "layers": [
+            _layer_record(layer, f"{prefix}layer{number}/", arrays)
+            for number, layer in enumerate(network.layers)
+        ],
+    }
+
+
+def network_of(record: Json, arrays: Mapping[str, Array], where: str) -> Network:
+    """The network that ``network_record`` wrote.
+
+    Args:
+        where: the file, for errors.
+
+    Raises:
+        DamagedError: the manifest is not one, or an array is missing.
+    """
+    try:
+        return Network(
+            record["name"],
+            tuple(Input(one["name"], one["width"]) for one in record["inputs"]),
+            tuple(record["outputs"]),
+            tuple(_layer(one, arrays) for one in record["layers"]),
+            _fact_of(record["wiring"]),
+            precision=record["precision"],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(
+            f"the manifest does not describe a network ({error!r})", file=where
+        ) from error
+
+
+def _layer_record(layer: Layer, prefix: str, arrays: dict[str, Array]) -> Json:
+    record: Json = {"kind": layer.kind}
+    for field in fields(layer):
+        value = getattr(layer, field.name)
+        if isinstance(value, Parameter):
+            name = prefix + field.name
+            arrays[name] = value.array
+            value = {"array": name, "variables": list(value.variables), "where": value.where}
+        elif isinstance(value, Fact):
+            value = _fact(value)
+        elif isinstance(value, tuple):
+            value = list(value)
+        record[field.name] = value
+    return record
+
+
+def _layer(record: Json, arrays: Mapping[str, Array]) -> Layer:
+    kind = KINDS[record["kind"]]
+    values: Json = {}
+    for field in fields(kind):
+        value = record[field.name]
+        if isinstance(value, dict) and "array" in value:
+            value = Parameter(arrays[value["array"]], tuple(value["variables"]), value["where"])
+        elif isinstance(value, dict):
+            value = _fact_of(value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[field.name] = value
+    return kind(**values)
+
+
+def _fact(fact: Fact[Any]) -> Json:
+    return {"value": fact.value, "source": fact.source.value, "where": fact.where}
+
+
+def _fact_of(record: Json) -> Fact[Any]:
+    return Fact(record["value"], Source(record["source"]), record["where"])

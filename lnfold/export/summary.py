@@ -1,0 +1,89 @@
+"""A fold as text: for every network what was done, what was not and why, and the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
+
+from lnfold.figures import figure, printable
+from lnfold.folding.certificate import (
+    FLOAT64_LIMIT,
+    ROUNDING_LIMIT,
+    Certificate,
+    Folded,
+    Refusal,
+)
+from lnfold.folding.steps import Reason
+
+WIDTH = 80
+
+
+def summary(folded: Sequence[Folded]) -> str:
+    """The certificates of folded networks, as lines of text."""
+    return _wrapped(line for one in folded for line in (*_network(one), ""))
+
+
+def refusals_summary(name: str, why: str, refusals: Iterable[Refusal]) -> str:
+    """What is said of a network that could not be folded at all."""
+    lines = [f"{printable(name)}   not folded: {printable(why)}", *_refused(refusals), ""]
+    return _wrapped(lines)
+
+
+def _wrapped(lines: Iterable[str]) -> str:
+    """Lines no wider than a terminal; what goes on stands a little further in."""
+    wrapped = []
+    for line in lines:
+        indent = " " * (len(line) - len(line.lstrip()))
+        wrapped += wrap(
+            line,
+            WIDTH,
+            subsequent_indent=indent + "  ",
+            drop_whitespace=True,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [""]
+    return "\n".join(wrapped)
+
+
+def _network(folded: Folded) -> Iterator[str]:
+    yield f"{printable(folded.original.name)}   {folded.form.value} form: {folded.form.sentence}"
+    for step in folded.certificates:
+        yield from _applied(step)
+    if not folded.certificates:
+        yield "  nothing to fold: all is folded already, or no rule applies"
+    yield from _refused(folded.refusals)
+    for left in folded.left:
+        yield (
+            f"  numbers  {printable(left.scope)}: {left.before} → {left.after} "
+            f"(bias {left.bias}, gamma {left.gamma}, beta {left.beta})"
+        )
+    before, after = folded.multiplications
+    yield f"  multiplications for one observation: {before} → {after}"
+    if folded.certificates:
+        yield (
+            f"  float64: off by {figure(folded.float64_error)} of the output's scale, "
+            f"allowed {figure(folded.float64_limit)}"
+            + ("" if folded.float64_limit == FLOAT64_LIMIT else ", four times its own noise")
+        )
+        yield (
+            f"  rounding: {figure(folded.rounding_ratio)} times the original's, "
+            f"allowed {ROUNDING_LIMIT:g}"
+        )
+    yield f"  measured on {folded.origin}"
+
+
+def _applied(step: Certificate) -> Iterator[str]:
+    yield f"  ✓ {step.rule} ({step.identity}) at {printable(step.layer)}"
+    yield f"      {step.formula}"
+    measured = ", ".join(f"{what} {figure(value)}" for what, value in step.preconditions)
+    yield f"      {measured}"
+    if step.changed:
+        yield f"      changes {', '.join(printable(name) for name in step.changed)}"
+    yield f"      float64 {figure(step.float64_error)}, rounding {figure(step.rounding_ratio)}×"
+
+
+def _refused(refusals: Iterable[Refusal]) -> Iterator[str]:
+    for one in refusals:
+        if one.reason is not Reason.SKIPPED:
+            yield f"  – {one.rule} ({one.identity}) at {printable(one.layer)}"
+            yield f"      {printable(one.sentence)}"

@@ -1,0 +1,121 @@
+"""A stock-form fold as a TensorFlow checkpoint, for the program that wrote the original.
+
+The variables of the folded networks get their new values; every other variable, optimizer
+slots included, is carried over bit for bit. Beside it: the graph (.meta) as it was, the state
+file, and the certificate. A SavedModel is copied as a folder, with other variables.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+
+from lnfold.checkpoint import Checkpoint, Variable
+from lnfold.checkpoint.write import write_checkpoint
+from lnfold.errors import OutputError, UsageError
+from lnfold.export.certificates import certificate_text
+from lnfold.export.values import new_values
+from lnfold.folding.certificate import Folded
+from lnfold.network.layers import Array
+from lnfold.whole_file import whole_file
+
+CERTIFICATE = ".certificate.json"
+
+
+def write_folded_checkpoint(
+    checkpoint: Checkpoint,
+    folded: Sequence[Folded],
+    prefix: str,
+    *,
+    overwrite: bool = False,
+    networks_only: bool = False,
+) -> list[str]:
+    """Writes stock-form folds of ``checkpoint`` to the prefix ``prefix``.
+
+    Args:
+        overwrite: whether outputs that are there may be replaced; inputs never are.
+        networks_only: leave out what the folded networks do not read.
+
+    Returns:
+        The files written.
+
+    Raises:
+        OutputError: an output is there, is an input, or cannot be written.
+    """
+    inputs = [one for one in (*checkpoint.files, checkpoint.graph_file) if one]
+    meta = checkpoint.graph_file
+    copies_meta = meta is not None and meta.endswith(".meta")
+    certificate = prefix + CERTIFICATE
+    beside = [certificate, *([prefix + ".meta"] if copies_meta else [])]
+    refuse_existing(beside, overwrite)
+    with ExitStack() as stack:
+        # complete before the checkpoint is, renamed after it
+        file = stack.enter_context(whole_file(certificate, inputs=inputs))
+        file.write(certificate_text(checkpoint, folded).encode("utf-8"))
+        if copies_meta and meta is not None:
+            target = stack.enter_context(whole_file(prefix + ".meta", inputs=inputs))
+            with open(meta, "rb") as source:
+                shutil.copyfileobj(source, target)
+        items = list(_items(checkpoint, folded, networks_only))
+        written = write_checkpoint(prefix, items, inputs=inputs, overwrite=overwrite)
+    return [*written, *beside]
+
+
+def write_folded_saved_model(
+    checkpoint: Checkpoint, folded: Sequence[Folded], folder: str
+) -> list[str]:
+    """Writes a SavedModel like the one that was read, with the folded variables.
+
+    The folder must not exist: a folder cannot be replaced whole.
+
+    Raises:
+        OutputError: something is there already, or it cannot be written.
+        UsageError: the checkpoint is no SavedModel.
+    """
+    if checkpoint.format != "SavedModel" or checkpoint.graph_file is None:
+        raise UsageError("the input is no SavedModel", file=checkpoint.path)
+    if os.path.lexists(folder):
+        raise OutputError("exists already", file=folder, remedy="Choose another name.")
+    source = os.path.dirname(checkpoint.graph_file)
+    parent = os.path.dirname(os.path.abspath(folder))
+    try:
+        temporary = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}.", dir=parent)
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", file=folder) from error
+    try:
+        copy = os.path.join(temporary, "model")
+        shutil.copytree(source, copy, ignore=lambda at, _: ["variables"] if at == source else [])
+        os.makedirs(os.path.join(copy, "variables"))
+        prefix = os.path.join(copy, "variables", "variables")
+        write_checkpoint(prefix, list(_items(checkpoint, folded, False)), state_file=False)
+        with whole_file(os.path.join(copy, "certificate.json")) as file:
+            file.write(certificate_text(checkpoint, folded).encode("utf-8"))
+        os.rename(copy, folder)
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", file=folder) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return [folder]
+
+
+def refuse_existing(paths: Iterable[str], overwrite: bool) -> None:
+    """OutputError for the first output that is there already, unless it may be replaced."""
+    for path in paths:
+        if os.path.lexists(path) and not overwrite:
+            raise OutputError(
+                "exists already", file=path, remedy="Choose another name, or give --force."
+            )
+
+
+def _items(
+    checkpoint: Checkpoint, folded: Sequence[Folded], networks_only: bool
+) -> Iterator[tuple[str, Array | Variable]]:
+    values = new_values(checkpoint, folded)
+    wanted = {name for one in folded for name in one.original.variables()}
+    for name, variable in checkpoint.items():
+        if networks_only and name not in wanted:
+            continue
+        yield variable.key, values.get(name, variable)

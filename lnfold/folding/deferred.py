@@ -1,0 +1,119 @@
+"""The layers that the carry and the side-channel form need.
+
+A deviation s(x) is a value of its own, a matrix [rows, 1], that later layers read. So a
+division can be put off: a value v carried by s stands for v/s.
+
+- ``Deviation``          s = sqrt(mean(y²) + epsilon·carried²)
+- ``TriangleDeviation``  s = ‖(x, 1)·triangle‖, the same number from the layer's input
+- ``Carried``            y + s·vector, the bias or beta of a carried value
+- ``Divided``            y/s + shift
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lnfold.errors import GraphError
+from lnfold.network.evidence import Fact
+from lnfold.network.layers import Array, Layer, Parameter
+from lnfold.network.run import Shuffle, Step, register_step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deviation(Layer):
+    """s = sqrt(mean(y²) + epsilon·carried²), [rows, 1].
+
+    ``inputs`` are y and, where y is itself carried by a deviation, that deviation: epsilon
+    belongs to y/carried, so it grows with carried². Without it the last term is epsilon.
+    """
+
+    kind = "deviation"
+    epsilon: Fact[float]
+
+    def output_width(self, widths: list[int]) -> int:
+        return 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TriangleDeviation(Layer):
+    """s = ‖(x, 1)·triangle‖, [rows, 1]; triangle [inputs + 1, at most inputs + 1].
+
+    The triangle is the R of a QR decomposition, transposed: with T = [W_c; b_c] [inputs + 1,
+    units] and epsilon stacked in, s² = mean((x, 1)·T)² + epsilon = ‖(x, 1)·triangle‖². The
+    Gram matrix T·Tᵀ would give the same number with its digits halved, and sometimes < 0.
+    """
+
+    kind = "triangle_deviation"
+    triangle: Parameter
+
+    def output_width(self, widths: list[int]) -> int:
+        if widths[0] not in (0, self.triangle.shape[0] - 1):
+            raise GraphError(
+                f"the triangle takes {self.triangle.shape[0] - 1} inputs but is fed {widths[0]}",
+                variable=self.triangle.name,
+            )
+        return 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carried(Layer):
+    """y + s·vector; ``inputs`` are y and s, vector [units]."""
+
+    kind = "carried"
+    vector: Parameter
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Divided(Layer):
+    """y/s + shift; ``inputs`` are y and s, shift [units] or None."""
+
+    kind = "divided"
+    shift: Parameter | None = None
+
+
+def _deviation(layer: Deviation, dtype: type, shuffle: Shuffle) -> Step:
+    assert layer.epsilon.value is not None  # a network without gaps has every epsilon
+    epsilon = dtype(layer.epsilon.value)
+
+    def step(y: Array, carried: Array | None = None) -> Array:
+        order = slice(None) if shuffle is None else shuffle.permutation(y.shape[1])
+        square: Array = np.square(y[:, order]).mean(axis=1, keepdims=True)
+        square += epsilon if carried is None else epsilon * np.square(carried)
+        return np.asarray(np.sqrt(square))
+
+    return step
+
+
+def _triangle(layer: TriangleDeviation, dtype: type, shuffle: Shuffle) -> Step:
+    triangle: Array = np.ascontiguousarray(layer.triangle.array, dtype)
+    order = None if shuffle is None else shuffle.permutation(triangle.shape[0] - 1)
+    kernel, last = triangle[:-1], triangle[-1]
+    if order is not None:
+        kernel = np.ascontiguousarray(kernel[order])
+
+    def step(x: Array) -> Array:
+        projected: Array = (x if order is None else x[:, order]) @ kernel
+        projected += last
+        return np.asarray(np.sqrt(np.square(projected).sum(axis=1, keepdims=True)))
+
+    return step
+
+
+def _carried(layer: Carried, dtype: type, shuffle: Shuffle) -> Step:
+    vector: Array = np.ascontiguousarray(layer.vector.array, dtype).reshape(-1)
+    return lambda y, s: y + s * vector
+
+
+def _divided(layer: Divided, dtype: type, shuffle: Shuffle) -> Step:
+    if layer.shift is None:
+        return lambda y, s: y / s
+    shift: Array = np.ascontiguousarray(layer.shift.array, dtype).reshape(-1)
+    return lambda y, s: y / s + shift
+
+
+register_step(Deviation, _deviation)
+register_step(TriangleDeviation, _triangle)
+register_step(Carried, _carried)
+register_step(Divided, _divided)

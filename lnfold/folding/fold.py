@@ -1,0 +1,249 @@
+"""Network → folded network, with a certificate for every step, or an error and no network.
+
+Folding happens in float64; what is stored is rounded once, at the end. After every step the
+network so far is run beside the original: an identity that float64 does not confirm is an
+error, a step that makes float32 rounding grow too much is refused and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from lnfold.checking.observations import Observations
+from lnfold.errors import IncompleteNetworkError
+from lnfold.folding.certificate import (
+    FLOAT64_LIMIT,
+    ROUNDING_LIMIT,
+    Certificate,
+    Folded,
+    FoldingLimitError,
+    Refusal,
+)
+from lnfold.folding.cost import multiplications
+from lnfold.folding.measuring import (
+    Reference,
+    float64_error,
+    float64_limit,
+    observations_for,
+    reference,
+    rounding_ratio,
+)
+from lnfold.folding.numbers_left import numbers_left
+from lnfold.folding.sequences import CANDIDATES, SEQUENCES, Rules, check_rules
+from lnfold.folding.sharing import conflicts, variables_of
+from lnfold.folding.steps import Applied, Form, Reason, Refused, Rule, Setting
+from lnfold.folding.storing import changed_variables, storage_of, stored, unstorable
+from lnfold.network.layers import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is asked for.
+
+    Attributes:
+        form: what the folded network may look like.
+        only, skip: names of rules; without ``only`` all that the form has.
+        frozen: variables that must keep their values in stock form.
+    """
+
+    form: Form = Form.STOCK
+    only: Collection[str] = ()
+    skip: Collection[str] = ()
+    frozen: frozenset[str] = frozenset()
+
+    def takes(self, rule: Rule) -> bool:
+        return (not self.only or rule.name in self.only) and rule.name not in self.skip
+
+
+def fold(
+    network: Network, choice: Choice | None = None, observations: Observations | None = None
+) -> Folded:
+    """Folds one network; see ``fold_together``."""
+    given = None if observations is None else {network.name: observations}
+    return fold_together([network], choice, observations=given)[0]
+
+
+def fold_together(
+    networks: Sequence[Network],
+    choice: Choice | None = None,
+    *,
+    others: Iterable[Network] = (),
+    observations: Mapping[str, Observations] | None = None,
+) -> tuple[Folded, ...]:
+    """Folds networks of one checkpoint.
+
+    In stock form a variable that several layers or networks read changes in all of them alike
+    or not at all: where it would not, the steps that change it are refused.
+
+    Args:
+        networks: complete networks.
+        choice: form and rules.
+        others: networks of the same checkpoint that are not folded.
+        observations: by network name, what to measure on; drawn where none are given.
+
+    Raises:
+        IncompleteNetworkError: a network has gaps.
+        UsageError: a rule of the choice does not exist.
+        FoldingLimitError: a folded network would not be the same within the limits.
+    """
+    choice = choice or Choice()
+    check_rules([*choice.only, *choice.skip])
+    given = observations or {}
+    frozen = choice.frozen | variables_of(others)
+    while True:
+        allowed = replace(choice, frozen=frozen)
+        folded = tuple(_fold(one, allowed, given.get(one.name)) for one in networks)
+        clashing = conflicts(folded) if choice.form is Form.STOCK else frozenset()
+        if not clashing:
+            return folded
+        frozen |= clashing
+
+
+def _fold(network: Network, choice: Choice, observations: Observations | None) -> Folded:
+    if not network.complete:
+        gap = network.gaps[0]
+        raise IncompleteNetworkError(
+            f"network {network.name} cannot be folded: {gap.what}", remedy=gap.remedy or None
+        )
+    observations = observations or observations_for(network)
+    form, rules = _sequence(network, choice)
+    stock = form is Form.STOCK
+    setting = Setting(stock, storage_of(network, stock))
+    half = stock and "float16" in (setting.storage.name, network.precision)
+    known = reference(network, observations.inputs, np.float16 if half else np.float32)
+    folding = _Folding(network, network, setting, choice, known, plain=True)
+    folding.take_all(rules)
+    if folding.ratio > ROUNDING_LIMIT:
+        # the plain order of summation was lucky: measure every step in all orders
+        folding = _Folding(network, network, setting, choice, known, plain=False)
+        folding.take_all(rules)
+    return Folded(
+        original=network,
+        network=stored(folding.exact, network, stock),
+        exact=folding.exact,
+        form=form,
+        certificates=tuple(folding.certificates),
+        refusals=tuple(folding.refusals),
+        float64_error=folding.error,
+        float64_limit=folding.limit,
+        rounding_ratio=folding.ratio,
+        multiplications=(multiplications(network), multiplications(folding.exact)),
+        left=numbers_left(network, folding.exact),
+        origin=observations.origin,
+    )
+
+
+def _sequence(network: Network, choice: Choice) -> tuple[Form, Rules]:
+    """The rules of a form; for ``auto`` those after which the fewest multiplications remain."""
+    if choice.form is not Form.AUTO:
+        return choice.form, SEQUENCES[choice.form]
+    setting = Setting(False, storage_of(network, False))
+    costs = [
+        multiplications(_unmeasured(network, rules, setting, choice)) for _, rules in CANDIDATES
+    ]
+    return CANDIDATES[costs.index(min(costs))]
+
+
+def _unmeasured(network: Network, rules: Rules, setting: Setting, choice: Choice) -> Network:
+    """What the rules make of a network, to count what it costs."""
+    before = None
+    while before is not network:
+        before = network
+        for rule in rules:
+            if not choice.takes(rule):
+                continue
+            for name in [layer.name for layer in network.layers]:
+                layer = network.producer(name)
+                outcome = None if layer is None else rule.apply(network, layer, setting)
+                if isinstance(outcome, Applied):
+                    network = outcome.network
+    return network
+
+
+@dataclass(slots=True)
+class _Folding:
+    """A network on its way."""
+
+    original: Network
+    exact: Network
+    setting: Setting
+    choice: Choice
+    known: Reference
+    plain: bool
+    certificates: list[Certificate] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    error: float = 0.0
+    ratio: float = 1.0
+    limit: float = FLOAT64_LIMIT
+
+    def take_all(self, rules: Rules) -> None:
+        """Applies all rules in turn, until none finds anything more to do.
+
+        One rule may make room for an earlier one: without its BatchNorm a dense layer may read
+        the observation normaliser. ``ratio`` then is that of all orders of summation.
+        """
+        steps = -1
+        while steps < len(self.certificates):
+            steps = len(self.certificates)
+            self.refusals.clear()  # what the last round says holds for the network that is left
+            for rule in rules:
+                self.take(rule)
+        if self.certificates:
+            rounded = stored(self.exact, self.original, self.setting.stock)
+            self.ratio = rounding_ratio(self.known, rounded)
+
+    def take(self, rule: Rule) -> None:
+        """Applies a rule to every layer in turn and measures each step."""
+        for name in [layer.name for layer in self.exact.layers]:
+            layer = self.exact.producer(name)
+            outcome = None if layer is None else rule.apply(self.exact, layer, self.setting)
+            if isinstance(outcome, Applied):
+                outcome = self.accept(rule, name, outcome)
+            if isinstance(outcome, Refused):
+                self.refusals.append(Refusal.of(rule, name, outcome))
+
+    def accept(self, rule: Rule, layer: str, applied: Applied) -> Refused | None:
+        """Keeps a step, or says why not."""
+        if not self.choice.takes(rule):
+            return Refused(Reason.SKIPPED)
+        if self.setting.stock:
+            refused = unstorable(self.exact, applied.network, self.choice.frozen)
+            if refused is not None:
+                return refused
+        error = float64_error(self.known, applied.network)
+        self._confirm(rule, layer, error)
+        rounded = stored(applied.network, self.original, self.setting.stock)
+        ratio = rounding_ratio(self.known, rounded, plain=self.plain)
+        if not ratio <= ROUNDING_LIMIT:
+            return Refused(Reason.ROUNDING, measured=ratio)
+        self.error = error
+        changed = changed_variables(self.exact, applied.network)
+        self.exact = applied.network
+        self.certificates.append(
+            Certificate(
+                rule=rule.name,
+                identity=rule.identity,
+                formula=rule.formula,
+                layer=layer,
+                preconditions=applied.preconditions,
+                read=applied.read,
+                changed=changed,
+                float64_error=error,
+                rounding_ratio=ratio,
+            )
+        )
+        return None
+
+    def _confirm(self, rule: Rule, layer: str, error: float) -> None:
+        if error > self.limit:
+            self.limit = float64_limit(self.known)
+        if not error <= self.limit:
+            raise FoldingLimitError(
+                f"network {self.original.name}, layer {layer}: rule {rule.name} "
+                f"({rule.identity}) changes the output by {error:.3g} of its scale in float64, "
+                f"the limit is {self.limit:.3g}",
+                remedy=f"Leave it out with --skip {rule.name}.",
+            )

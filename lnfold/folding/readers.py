@@ -1,0 +1,71 @@
+"""Who reads a value in the end: dense layers, through activations and concatenations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lnfold.folding.steps import Reason, Refused
+from lnfold.network.activations import FUNCTIONS
+from lnfold.network.layers import Activation, Concat, Dense, Network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """Rows ``start`` … ``start + width`` of a kernel, which multiply the value.
+
+    Attributes:
+        dense: the layer that reads it.
+        start: the first of the rows.
+        through: the activations that the value passes on the way, in order.
+    """
+
+    dense: Dense
+    start: int
+    through: tuple[Activation, ...] = ()
+
+    @property
+    def linear(self) -> bool:
+        """Whether nothing but identities stands in between."""
+        return all(one.function.value == "identity" for one in self.through)
+
+    @property
+    def homogeneous(self) -> bool:
+        """Whether every positive factor passes: f(c·x) = c·f(x)."""
+        return all(FUNCTIONS[str(one.function.value)].homogeneous for one in self.through)
+
+
+def readers_of(network: Network, value: str) -> tuple[Slot, ...] | Refused:
+    """All that reads ``value`` in the end, or the first thing that is no dense layer.
+
+    Elementwise activations are walked through, whatever they compute: what may pass them is
+    the rule's business.
+    """
+    widths = network.widths()
+    slots: list[Slot] = []
+    pending: list[tuple[str, int, tuple[Activation, ...]]] = [(value, 0, ())]
+    while pending:
+        current, start, through = pending.pop()
+        if current in network.outputs:
+            return Refused(Reason.DELIVERED, current)
+        readers = network.consumers(current)
+        if not readers:
+            return Refused(Reason.NEVER_READ, current)
+        for reader in readers:
+            if isinstance(reader, Dense):
+                slots.append(Slot(reader, start, through))
+            elif isinstance(reader, Concat) and all(widths[part] for part in reader.inputs):
+                offset = 0
+                for part in reader.inputs:
+                    if part == current:
+                        pending.append((reader.name, start + offset, through))
+                    offset += widths[part]
+            elif isinstance(reader, Activation) and _elementwise(reader):
+                pending.append((reader.name, start, (*through, reader)))
+            else:
+                return Refused(Reason.READ, reader.name)
+    return tuple(slots)
+
+
+def _elementwise(layer: Activation) -> bool:
+    function = FUNCTIONS.get(str(layer.function.value))
+    return function is not None and not function.rowwise

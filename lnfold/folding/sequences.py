@@ -1,0 +1,59 @@
+"""Which rules make which form, in which order.
+
+Centring comes before everything that multiplies centred rows, constant units before gamma
+(whose size could not be divided by), beta before gamma (both use the next kernel), signs
+before the sizes of gamma, and what replaces norms last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from lnfold.errors import UsageError
+from lnfold.folding.batch_norm import BATCH_NORM
+from lnfold.folding.beta_forward import BETA_FORWARD
+from lnfold.folding.carry import CARRY
+from lnfold.folding.centre import CENTRE
+from lnfold.folding.constant_units import CONSTANT_UNITS
+from lnfold.folding.dense_dense import DENSE_DENSE
+from lnfold.folding.gamma_forward import GAMMA_FORWARD
+from lnfold.folding.observation import OBSERVATION
+from lnfold.folding.proven_units import PROVEN_UNITS
+from lnfold.folding.side_channel import CHEAP_SIDE_CHANNEL, SIDE_CHANNEL
+from lnfold.folding.sign import SIGN
+from lnfold.folding.steps import Form, Rule
+from lnfold.folding.threshold import THRESHOLD
+
+Rules = tuple[Rule, ...]
+
+_BEFORE: Final[Rules] = (OBSERVATION, BATCH_NORM, DENSE_DENSE, CONSTANT_UNITS)
+_NORMS: Final[Rules] = (CENTRE, CONSTANT_UNITS, BETA_FORWARD, SIGN, GAMMA_FORWARD)
+
+SEQUENCES: Final[dict[Form, Rules]] = {
+    Form.STOCK: (BATCH_NORM, CENTRE, CONSTANT_UNITS, BETA_FORWARD, GAMMA_FORWARD),
+    Form.RMS: (*_BEFORE, *_NORMS, THRESHOLD),
+    Form.CARRY: (*_BEFORE, *_NORMS, CARRY),
+    Form.SIDE_CHANNEL: (*_BEFORE, SIDE_CHANNEL, *_NORMS, PROVEN_UNITS, THRESHOLD),
+}
+
+# What ``auto`` chooses from: of two that cost the same, the first.
+CANDIDATES: Final[tuple[tuple[Form, Rules], ...]] = (
+    (Form.RMS, SEQUENCES[Form.RMS]),
+    (Form.SIDE_CHANNEL, (*_BEFORE, CHEAP_SIDE_CHANNEL, *_NORMS, PROVEN_UNITS, THRESHOLD)),
+    (Form.CARRY, SEQUENCES[Form.CARRY]),
+    (Form.CARRY, (*_BEFORE, CHEAP_SIDE_CHANNEL, *_NORMS, CARRY)),
+    (Form.SIDE_CHANNEL, SEQUENCES[Form.SIDE_CHANNEL]),
+)
+
+RULE_NAMES: Final = tuple(
+    dict.fromkeys(rule.name for _, rules in (*SEQUENCES.items(), *CANDIDATES) for rule in rules)
+)
+
+
+def check_rules(names: Iterable[str]) -> None:
+    """UsageError for a name that no rule has."""
+    for name in names:
+        if name not in RULE_NAMES:
+            known = ", ".join(RULE_NAMES)
+            raise UsageError(f"no rule is called '{name}'", remedy=f"There are: {known}.")

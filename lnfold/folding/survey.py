@@ -1,0 +1,30 @@
+"""Why the norms of a network that cannot be run do not fold: the reason for each, by rule."""
+
+from __future__ import annotations
+
+from lnfold.folding.certificate import Refusal
+from lnfold.folding.sequences import SEQUENCES
+from lnfold.folding.steps import Applied, Form, Reason, Refused, Setting
+from lnfold.folding.storing import storage_of
+from lnfold.network.layers import Network, Norm
+
+
+def survey(network: Network, form: Form = Form.STOCK) -> tuple[Refusal, ...]:
+    """A refusal for every norm and every rule that would apply to it.
+
+    A step whose preconditions hold is refused too: without a run nothing would prove it.
+    """
+    stock = form is Form.STOCK
+    setting = Setting(stock, storage_of(network, stock))
+    rules = SEQUENCES[Form.RMS if form is Form.AUTO else form]
+    refusals = []
+    for layer in network.layers:
+        if not isinstance(layer, Norm):
+            continue
+        for rule in rules:
+            outcome = rule.apply(network, layer, setting)
+            if isinstance(outcome, Applied):
+                outcome = Refused(Reason.NOT_RUN, network.gaps[0].what if network.gaps else "")
+            if outcome is not None:
+                refusals.append(Refusal.of(rule, layer.name, outcome))
+    return tuple(refusals)

@@ -1,0 +1,121 @@
+"""`lnfold fold` and `lnfold check` from the outside."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from lnfold.checkpoint import open_checkpoint
+from lnfold.cli.check import command as check
+from lnfold.cli.fold import command as fold
+
+
+def invoke(command, *arguments: object) -> Result:  # type: ignore[no-untyped-def]
+    return CliRunner().invoke(command, [str(one) for one in arguments], standalone_mode=False)
+
+
+@pytest.fixture
+def sample(samples: Path) -> Path:
+    return samples / "cartpole_actor"
+
+
+def test_fold_writes_and_says_what_it_did(sample: Path, tmp_path: Path) -> None:
+    """The report on stdout, the files on stderr, and a second fold finds nothing to do."""
+    result = invoke(fold, sample, "--output", tmp_path / "out")
+
+    assert (result.exception, result.return_value) == (None, 0)
+    assert "✓ gamma-forward (E04, E31) at actor/LayerNorm" in result.stdout
+    assert "192 → 127 (bias 63, gamma 0, beta 64)" in result.stdout
+    assert result.stderr.count("wrote ") == 5
+    again = invoke(fold, tmp_path / "out")
+    assert "nothing to fold: all is folded already" in again.stdout
+
+
+def test_check_agrees_with_the_folded_and_not_with_another(
+    sample: Path, samples: Path, tmp_path: Path
+) -> None:
+    """Exit 0 for every form of the same network, 1 for a network trained otherwise."""
+    for form, name in [("stock", "out"), ("rms", "rms.npz"), ("auto", "auto.npz")]:
+        output = tmp_path / name
+        assert invoke(fold, sample, "--form", form, "--output", output).return_value == 0
+        result = invoke(check, sample, output)
+        assert result.return_value == 0
+        assert "agrees" in result.stdout
+    other = invoke(check, sample, samples / "cartpole_actor_batchnorm")
+    assert other.return_value == 1
+    assert "DIFFERS" in other.stdout
+    assert "smallest tolerance that would have passed" in other.stdout
+
+
+def test_check_takes_expected_arrays_and_its_own_saved_results(
+    sample: Path, tmp_path: Path
+) -> None:
+    """What was saved is judged again, with the inputs it was computed from."""
+    expected = sample / "expected_actor.npz"
+    saved = tmp_path / "results.npz"
+
+    assert invoke(check, sample, expected, "--inputs", expected, "--save", saved).return_value == 0
+    assert invoke(check, sample, saved).return_value == 0
+    with np.load(saved) as arrays:
+        changed = {name: arrays[name] + (arrays[name].shape[1] == 1) for name in arrays.files}
+    np.savez(saved, **changed)
+    assert invoke(check, sample, saved).return_value == 1
+
+
+def test_json_says_the_same(sample: Path) -> None:
+    """Certificate and comparison as records."""
+    certificate = json.loads(invoke(fold, sample, "--json").stdout)
+    comparison = json.loads(invoke(check, sample, "--json").stdout)
+
+    assert certificate["networks"][0]["form"] == "stock"
+    assert comparison["networks"]["actor"]["passed"]
+    assert sum(comparison["networks"]["actor"]["histogram"]["counts"]) == 1024
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--form", "rms", "--output", "OUT/x"], "only the stock form"),
+        (["--skip", "gama"], "no rule is called 'gama'"),
+        (["--network", "critic"], "no network is called 'critic'"),
+    ],
+)
+def test_a_mistake_in_usage_is_named_and_writes_nothing(
+    sample: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    """With the remedy, and before any file is there."""
+    given = [one.replace("OUT", str(tmp_path)) for one in arguments]
+    result = invoke(fold, sample, *given)
+
+    assert message in str(result.exception)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_cannot_be_run_is_refused_with_the_reason_for_each_norm(real: Path) -> None:
+    """bert_tiny: post-norm, every LayerNorm is read by a sum or follows one."""
+    result = invoke(fold, real / "bert_tiny", "--strict")
+
+    assert result.return_value == 1
+    assert "not folded" in result.stdout
+    with open_checkpoint(real / "bert_tiny") as checkpoint:
+        norms = [name for name in checkpoint if name.endswith("LayerNorm/gamma")]
+    assert result.stdout.count("– gamma-forward") == len(norms) == 6
+    assert result.stdout.count("a layer that is not dense reads the value") == 10
+
+
+def test_an_approximation_is_asked_for_by_name_and_called_so(sample: Path, tmp_path: Path) -> None:
+    """With inputs to fit on, into an archive only, and check finds that it differs."""
+    inputs, output = sample / "expected_actor.npz", tmp_path / "frozen.npz"
+    asked = [sample, "--approximate", "frozen-deviation", "--output", output]
+
+    assert "Give --inputs" in str(invoke(fold, *asked).exception)
+    result = invoke(fold, *asked, "--inputs", inputs)
+    assert (result.exception, result.return_value) == (None, 0)
+    assert "APPROXIMATE" in result.stdout
+    assert "exact" not in result.stdout
+    assert invoke(check, sample, output, "--inputs", inputs).return_value == 1

@@ -1,0 +1,110 @@
+"""Real networks: what folds, what does not and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lnfold.checking.observations import given, read_arrays
+from lnfold.checkpoint import open_checkpoint
+from lnfold.folding.certificate import FLOAT64_LIMIT, ROUNDING_LIMIT
+from lnfold.folding.fold import Choice, fold_together
+from lnfold.folding.steps import Form
+from lnfold.network.layers import LayerNorm, Network
+from lnfold.network.recover import recover
+from lnfold.network.rounding import largest_difference, measure_rounding
+from lnfold.network.run import run
+
+FOLDING = {
+    "question_actor": 1,
+    "deepq_layernorm": 4,
+    "ddpg_layernorm": 6,
+    "autoencoder_batchnorm_h5/ad01.h5": 1,
+}
+
+
+def networks(path: Path) -> list[Network]:
+    with open_checkpoint(path) as checkpoint:
+        return [one for one in recover(checkpoint).networks if one.complete]
+
+
+@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("name", list(FOLDING))
+def test_every_form_folds_every_network(real: Path, name: str, form: Form) -> None:
+    """With steps taken, and within the limits of a certificate."""
+    found = networks(real / name)
+    folded = fold_together(found, Choice(form))
+
+    assert len(folded) == FOLDING[name]
+    for one in folded:
+        assert one.certificates
+        assert one.float64_error <= one.float64_limit == FLOAT64_LIMIT
+        assert one.rounding_ratio <= ROUNDING_LIMIT
+        assert one.multiplications[1] <= one.multiplications[0] or form is Form.SIDE_CHANNEL
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_the_folded_networks_give_the_outputs_of_the_original_graph(real: Path, form: Form) -> None:
+    """What TensorFlow 1 computed, within the original's own rounding."""
+    cases = [
+        ("question_actor", "expected_actor", "actor"),
+        ("deepq_layernorm", "expected_q_func", "deepq/q_func"),
+        ("ddpg_layernorm", "expected_actor", "actor"),
+        ("ddpg_layernorm", "expected_critic", "critic"),
+        ("ddpg_layernorm", "expected_param_noise_actor", "param_noise_actor"),
+    ]
+    for folder, expected, name in cases:
+        network = next(one for one in networks(real / folder) if one.name == name)
+        path = str(real / folder / f"{expected}.npz")
+        arrays = read_arrays(path, "inputs")
+        inputs = given(network, arrays, path).inputs
+        (folded,) = fold_together([network], Choice(form))
+        found = run(folded.network, inputs, np.float32)
+        outputs = {name: arrays["outputs"].reshape(one.shape) for name, one in found.items()}
+        assert largest_difference(found, outputs) <= measure_rounding(network, inputs).tolerance
+
+
+def test_the_critics_concat_changes_only_its_own_rows(real: Path) -> None:
+    """Of the second kernel, the rows of the action stay what they were but for their mean."""
+    critic = next(one for one in networks(real / "ddpg_layernorm") if one.name == "critic")
+    (folded,) = fold_together([critic])
+    old, new = (
+        dict(one.layer("critic/dense_1/BiasAdd").parameters())["kernel"].array
+        for one in (critic, folded.network)
+    )
+    centred = old - old.mean(axis=1, keepdims=True)
+
+    np.testing.assert_allclose(new[64:], centred[64:], rtol=1e-6, atol=1e-7)
+    assert np.abs(new[:64] - centred[:64]).max() > 0.01
+
+
+def test_a_network_without_norms_has_nothing_to_fold(real: Path) -> None:
+    """No step, no refusal, and the same layers."""
+    for one in fold_together(networks(real / "deepq_plain")):
+        assert (one.certificates, one.refusals) == ((), ())
+        assert one.network.layers == one.original.layers
+
+
+def test_the_autoencoder_loses_its_batch_norms(real: Path) -> None:
+    """Nine BatchNorms, all into the dense layers in front of them."""
+    (folded,) = fold_together(networks(real / "autoencoder_batchnorm_h5/ad01.h5"), Choice(Form.RMS))
+
+    assert [one.rule for one in folded.certificates] == ["batch-norm"] * 9
+    assert {type(one).__name__ for one in folded.network.layers} == {"Dense", "Activation"}
+
+
+def test_all_copies_of_the_actor_fold_alike(real: Path) -> None:
+    """The same layers take the same steps in actor, target and noisy copies."""
+    folded = fold_together(networks(real / "ddpg_layernorm"))
+    actors = [one for one in folded if one.original.name.endswith("actor")]
+
+    assert len(actors) == 4
+    steps = {tuple(step.rule for step in one.certificates) for one in actors}
+    assert steps == {("centre", "centre", "gamma-forward", "gamma-forward")}
+    assert all(isinstance(one, LayerNorm) for fold in folded for one in _norms(fold.network))
+
+
+def _norms(network: Network) -> list[LayerNorm]:
+    return [one for one in network.layers if isinstance(one, LayerNorm)]
