@@ -1,0 +1,101 @@
+"""The command line: one file a command; the only place that prints, parses options or exits."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import click
+
+from lnfold.errors import LnfoldError
+from lnfold.figures import printable
+
+# command → the one line that `lnfold -h` says of it; each is a module of this package
+COMMANDS = {
+    "inspect": "What the network is, how bias, gamma and beta relate, and what folds.",
+    "explain": "The full account in plain words, with the numbers filled in.",
+    "fold": "Fold what folds exactly, with a certificate for every step, and write it.",
+    "check": "Run the networks and say whether a copy, a fold or TensorFlow agrees.",
+    "graph": "A network as a diagram in text, Mermaid or DOT.",
+    "variables": "Names, shapes, types, roles and statistics of the variables.",
+    "verify": "Read every byte, compare every checksum.",
+    "schema": "Print the JSON Schema of the report.",
+}
+
+
+class Commands(click.Group):
+    """Imports a command when it is used: `lnfold -h` and errors in usage cost nothing more."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"lnfold.cli.{name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(COMMANDS)}."
+            if os.path.exists(args[0]) or os.path.exists(args[0] + ".index"):
+                hint = f"To look into it: lnfold inspect {args[0]}"
+            ctx.fail(f"No such command '{args[0]}'. {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
+    epilog="Example:  lnfold inspect run/actor.ckpt-500",
+    no_args_is_help=True,
+)
+@click.version_option(package_name="lnfold", message="lnfold %(version)s")
+def lnfold() -> None:
+    """Point it at a TensorFlow checkpoint: what the network in it is, how its biases, gammas
+    and betas relate, what of it can be summarised exactly, and proof by running it in NumPy.
+    TensorFlow is not needed."""
+
+
+def run_command_line(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code.
+
+    0 fine, 1 a check found a difference, 2 bad usage, 3 unreadable or damaged input. Only an
+    error of the user's hides the traceback; a bug shows it.
+    """
+    _let_every_character_through()
+    try:
+        code = lnfold.main(arguments, prog_name="lnfold", standalone_mode=False)
+    except LnfoldError as error:
+        click.echo(f"lnfold: {printable(str(error))}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("lnfold: stopped", err=True)
+        return 130
+    except BrokenPipeError:
+        # the reader of our output has left (`| head`): no error, and nothing more to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _let_every_character_through() -> None:
+    """A terminal or pipe that cannot show a character gets its escape instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

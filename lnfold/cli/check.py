@@ -1,0 +1,161 @@
+"""`lnfold check`: run a checkpoint's networks and say whether something else agrees."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import numpy as np
+
+from lnfold.checking.compare import Comparison
+from lnfold.cli.facts import fact_options, settings
+from lnfold.errors import UnknownNameError, UsageError
+from lnfold.network.layers import Array, Network
+from lnfold.network.settings import Settings
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  lnfold check run/actor.ckpt-500
+  lnfold check run/actor.ckpt-500 actor.npz
+  lnfold check run/ folded/ --inputs observations.npy
+  lnfold check run/ --against tensorflow
+  lnfold check run/ --save results.npz && lnfold check other/ results.npz"""
+)
+@click.argument("left", metavar="A")
+@click.argument("right", metavar="[B]", required=False)
+@click.option("--inputs", metavar="FILE", help="Inputs to run on, .npy or .npz; else drawn.")
+@click.option(
+    "--against",
+    type=click.Choice(["float64", "tensorflow"]),
+    help="What A is compared with where no B is given.  [default: float64]",
+)
+@click.option("--network", metavar="NAME", help="Compare this network only.")
+@click.option("--save", metavar="FILE", help="Keep inputs and outputs, to be judged again.")
+@click.option("--json", "json_wanted", is_flag=True, help="JSON instead of text.")
+@fact_options
+def command(
+    left: str,
+    right: str | None,
+    inputs: str | None,
+    against: str | None,
+    network: str | None,
+    save: str | None,
+    json_wanted: bool,
+    **facts: Any,
+) -> int:
+    """Runs the networks of A and compares their outputs with those of B: another checkpoint, a
+    folded network, or an .npz of expected arrays. Without B, with float64 or TensorFlow.
+
+    What is allowed rests on the rounding noise of A, measured by summing in other orders. The
+    exit code is 1 where a difference is larger.
+    """
+    from lnfold.checking.observations import drawn, given, read_arrays
+    from lnfold.network.rounding import measure_rounding
+
+    if right is not None and against is not None:
+        raise UsageError("--against is for A alone; B is what A is compared with")
+    facts_given = settings(**facts)
+    networks = _networks(left, facts_given, network)
+    inputs = inputs or _inputs_within(right, networks)
+    arrays = None if inputs is None else read_arrays(inputs, "inputs")
+    compared: dict[str, Comparison] = {}
+    kept: dict[str, Array] = {}
+    for one in networks:
+        observed = drawn(one) if arrays is None else given(one, arrays, inputs or "")
+        rounding = measure_rounding(one, observed.inputs)
+        other = _other(one, observed.inputs, left, right, against, facts_given, rounding.double)
+        from lnfold.checking.compare import compare
+
+        compared[one.name] = compare(rounding.single, other, rounding.tolerance)
+        kept.update({**observed.inputs, **rounding.single})
+    if save is not None:
+        _save(save, kept, [left, right, inputs])
+    _report(compared, json_wanted)
+    return 0 if all(one.passed for one in compared.values()) else 1
+
+
+def _inputs_within(right: str | None, networks: list[Network]) -> str | None:
+    """B itself, where it holds the inputs beside the outputs, as saved results do."""
+    from lnfold.checking.observations import read_arrays
+
+    if right is None or not right.endswith(".npz"):
+        return None
+    names = {one.name for network in networks for one in network.inputs}
+    return right if names <= read_arrays(right, "outputs").keys() else None
+
+
+def _networks(path: str, facts: Settings, name: str | None) -> list[Network]:
+    """The complete networks of a checkpoint or of a folded archive."""
+    from lnfold.export.archive import is_archive, read_archive
+
+    if is_archive(path):
+        found = read_archive(path)
+    else:
+        from lnfold.checkpoint import open_checkpoint
+        from lnfold.network.recover import recover
+
+        with open_checkpoint(path) as checkpoint:
+            recovery = recover(checkpoint, facts)
+        if name is not None:
+            return [recovery.named(name)]
+        found = recovery.networks
+    chosen = [one for one in found if one.complete and name in (None, one.name)]
+    if not chosen:
+        names = ", ".join(one.name for one in found) or "none"
+        raise UnknownNameError(
+            f"{path} holds no complete network" + (f" called '{name}'" if name else ""),
+            remedy=f"There are: {names}.",
+        )
+    return chosen
+
+
+def _other(
+    network: Network,
+    inputs: Mapping[str, Array],
+    left: str,
+    right: str | None,
+    against: str | None,
+    facts: Settings,
+    double: Mapping[str, Array],
+) -> Mapping[str, Array]:
+    """The outputs to compare with."""
+    from lnfold.checking.observations import read_arrays
+    from lnfold.export.archive import is_archive
+    from lnfold.network.run import run
+
+    if right is not None:
+        if right.endswith((".npz", ".npy")) and not is_archive(right):
+            return read_arrays(right, "outputs")
+        (other,) = _networks(right, facts, network.name)
+        return run(other, inputs)
+    if against == "tensorflow":
+        from lnfold.checking.tensorflow_run import run_tensorflow
+        from lnfold.checkpoint import open_checkpoint
+
+        with open_checkpoint(left) as checkpoint:
+            return run_tensorflow(checkpoint, network, inputs)
+    return double
+
+
+def _save(path: str, arrays: dict[str, Array], inputs: list[str | None]) -> None:
+    from lnfold.whole_file import whole_file
+
+    with whole_file(path, inputs=[one for one in inputs if one]) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _report(compared: Mapping[str, Comparison], json_wanted: bool) -> None:
+    from lnfold.export.comparisons import comparison_lines, comparison_record
+    from lnfold.export.json_text import json_text
+
+    if json_wanted:
+        record = {name: comparison_record(one) for name, one in compared.items()}
+        click.echo(json_text({"schema_version": 1, "networks": record}), nl=False)
+        return
+    for name, one in compared.items():
+        for line in comparison_lines(name, one):
+            click.echo(line, file=sys.stdout)

@@ -1,0 +1,73 @@
+"""The options that settle what a checkpoint does not say; commands share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from lnfold.errors import UsageError
+from lnfold.network.conventions import Order
+from lnfold.network.settings import Examples, Settings
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--epsilon", type=click.FloatRange(min=0), help="Epsilon of every normalisation."),
+    click.option(
+        "--order",
+        type=click.Choice([order.value for order in Order]),
+        help="How dense layer, norm and activation follow each other.",
+    ),
+    click.option("--activation", metavar="NAME", help="Activation of the hidden layers."),
+    click.option("--output-activation", metavar="NAME", help="Activation of the last layer."),
+    click.option("--output-node", metavar="NODE", help="Graph node that ends the network."),
+    click.option(
+        "--examples", metavar="FILE", help="Inputs and outputs, .npz, that settle what is unknown."
+    ),
+)
+
+
+def fact_options(function: AnyFunction) -> AnyFunction:
+    """Adds the options; the command takes ``epsilon, order, activation, output_activation,
+    output_node, examples`` and turns them into settings with :func:`settings`."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def settings(
+    epsilon: float | None,
+    order: str | None,
+    activation: str | None,
+    output_activation: str | None,
+    output_node: str | None,
+    examples: str | None,
+    network: str | None = None,
+) -> Settings:
+    """What the user said of the network; ``network`` is the one that the examples are of."""
+    return Settings(
+        epsilon=epsilon,
+        order=None if order is None else Order(order),
+        activation=activation,
+        output_activation=output_activation,
+        output=output_node,
+        examples=None if examples is None else _read_examples(examples),
+        network=network,
+    )
+
+
+def _read_examples(path: str) -> Examples:
+    """The arrays of an ``.npz``: ``outputs`` or ``outputs/NAME`` are outputs, others inputs."""
+    from lnfold.checking.observations import read_arrays
+
+    arrays = read_arrays(path, "inputs")
+    outputs = {name: one for name, one in arrays.items() if name.partition("/")[0] == "outputs"}
+    inputs = {name: one for name, one in arrays.items() if name not in outputs}
+    if not inputs or not outputs:
+        raise UsageError(
+            f"{path} holds no inputs with their outputs; it holds {', '.join(arrays) or 'nothing'}",
+            remedy="Write it with numpy.savez(file, inputs=…, outputs=…).",
+        )
+    return Examples(inputs, outputs, path)

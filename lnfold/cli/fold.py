@@ -1,0 +1,189 @@
+"""`lnfold fold`: fold what folds exactly, prove it, and write it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from lnfold.checkpoint import Checkpoint, open_checkpoint
+from lnfold.cli.facts import fact_options, settings
+from lnfold.errors import UsageError
+from lnfold.folding.certificate import Folded
+from lnfold.folding.fold import Choice, fold_together
+from lnfold.folding.steps import Form
+from lnfold.network.layers import Network
+from lnfold.network.recover import Recovery, recover
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  lnfold fold run/actor.ckpt-500 --output folded/actor.ckpt-500
+  lnfold fold run/ --form auto --output actor.npz
+  lnfold fold run/ --skip centre --network critic"""
+)
+@click.argument("path", metavar="CHECKPOINT")
+@click.option(
+    "--output",
+    metavar="OUT",
+    help="Write there: a checkpoint prefix, FILE.npz, or what the input is: a SavedModel's folder, "
+    "FILE.h5, FILE.keras.",
+)
+@click.option(
+    "--form",
+    type=click.Choice([form.value for form in Form]),
+    default=Form.STOCK.value,
+    show_default=True,
+    help="What the folded network may look like.",
+)
+@click.option("--only", multiple=True, metavar="RULE", help="Apply this rule only; repeatable.")
+@click.option("--skip", multiple=True, metavar="RULE", help="Leave this rule out; repeatable.")
+@click.option("--network", "names", multiple=True, metavar="NAME", help="Fold this one only.")
+@click.option("--inputs", metavar="FILE", help="Inputs to measure on, .npy or .npz.")
+@click.option(
+    "--approximate",
+    type=click.Choice(["frozen-deviation"]),
+    help="No fold but an approximation: one constant for s(x), fitted on --inputs.",
+)
+@click.option("--networks-only", is_flag=True, help="Write nothing but the networks' variables.")
+@click.option("--force", is_flag=True, help="Replace an output that is there; never an input.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where a step was refused.")
+@click.option("--json", "json_wanted", is_flag=True, help="The certificate as JSON on stdout.")
+@click.option("--html", metavar="FILE", help="Write a page with the steps and pictures there.")
+@fact_options
+def command(
+    path: str,
+    output: str | None,
+    form: str,
+    only: Sequence[str],
+    skip: Sequence[str],
+    names: Sequence[str],
+    inputs: str | None,
+    approximate: str | None,
+    networks_only: bool,
+    force: bool,
+    strict: bool,
+    json_wanted: bool,
+    html: str | None,
+    **facts: Any,
+) -> int:
+    """Folds what folds exactly in the networks of CHECKPOINT: the mean of kernel and bias, gamma
+    and beta, BatchNorm, in float64, rounded once. Every step comes with its proof.
+
+    The stock form keeps variables, shapes and graph, so that the program that wrote the
+    checkpoint can restore it.
+    """
+    with open_checkpoint(path) as checkpoint:
+        recovery = recover(checkpoint, settings(**facts))
+        choice = Choice(Form(form), only, skip)
+        chosen = _chosen(recovery, names)
+        if approximate is not None:
+            from lnfold.cli.approximate import approximate_networks
+
+            approximate_networks(checkpoint, chosen, inputs, output, force, json_wanted)
+            return 0
+        folded = _fold(checkpoint, recovery, chosen, choice, inputs)
+        incomplete = [one for one in chosen if not one.complete]
+        if output is not None:
+            written = _write(checkpoint, folded, output, force, networks_only)
+            for one in written:
+                click.echo(f"wrote {one}", err=True)
+        if html is not None:
+            _write_html(checkpoint, recovery, folded, html, inputs)
+        if json_wanted:
+            from lnfold.export.certificates import certificate_text
+
+            click.echo(certificate_text(checkpoint, folded), nl=False)
+        else:
+            _print(folded, incomplete, Form(form))
+    refused = bool(incomplete) or any(one.refusals for one in folded)
+    return 1 if strict and refused else 0
+
+
+def _chosen(recovery: Recovery, names: Sequence[str]) -> tuple[Network, ...]:
+    return tuple(recovery.named(name) for name in names) if names else recovery.networks
+
+
+def _fold(
+    checkpoint: Checkpoint,
+    recovery: Recovery,
+    chosen: Sequence[Network],
+    choice: Choice,
+    inputs: str | None,
+) -> tuple[Folded, ...]:
+    """The complete networks among the chosen; UsageError where there is none."""
+    from dataclasses import replace
+
+    from lnfold.checking.observations import given, read_arrays
+    from lnfold.export.values import unwritable
+
+    whole = [one for one in chosen if one.complete]
+    if not whole and not any(one.gaps for one in chosen):
+        raise UsageError("the checkpoint holds no network", file=checkpoint.path)
+    if choice.form is Form.STOCK:
+        choice = replace(choice, frozen=unwritable(checkpoint, recovery.networks))
+    observations = {}
+    if inputs is not None:
+        arrays = read_arrays(inputs, "inputs")
+        observations = {one.name: given(one, arrays, inputs) for one in whole}
+    others = [one for one in recovery.networks if one not in whole]
+    return fold_together(whole, choice, others=others, observations=observations)
+
+
+def _write(
+    checkpoint: Checkpoint,
+    folded: Sequence[Folded],
+    output: str,
+    force: bool,
+    networks_only: bool,
+) -> list[str]:
+    from lnfold.export.archive import write_archive
+    from lnfold.export.tf_checkpoint import write_folded_checkpoint, write_folded_saved_model
+
+    if not folded:
+        raise UsageError(
+            "no network of the checkpoint could be folded, so nothing is written",
+            file=checkpoint.path,
+        )
+    if output.endswith(".npz"):
+        return write_archive(checkpoint, folded, output, overwrite=force)
+    if any(one.form is not Form.STOCK for one in folded):
+        raise UsageError(
+            "only the stock form is a checkpoint that a TensorFlow program can restore",
+            remedy=f"Give --output {output}.npz, or leave --form out.",
+        )
+    from lnfold.export.keras_file import FORMATS, write_folded_keras
+
+    if checkpoint.format in FORMATS and output.endswith((".h5", ".keras")):
+        return write_folded_keras(checkpoint, folded, output, overwrite=force)
+    if checkpoint.format == "SavedModel" and not networks_only:
+        return write_folded_saved_model(checkpoint, folded, output)
+    return write_folded_checkpoint(
+        checkpoint, folded, output, overwrite=force, networks_only=networks_only
+    )
+
+
+def _write_html(
+    checkpoint: Checkpoint,
+    recovery: Recovery,
+    folded: Sequence[Folded],
+    html: str,
+    inputs: str | None,
+) -> None:
+    from lnfold.report.html_fold import write_fold_html
+    from lnfold.report.record import build_report
+
+    read = [*checkpoint.files, checkpoint.graph_file, inputs]
+    write_fold_html(build_report(checkpoint, recovery), folded, html, [one for one in read if one])
+    click.echo(f"wrote {html}", err=True)
+
+
+def _print(folded: Sequence[Folded], incomplete: Sequence[Network], form: Form) -> None:
+    from lnfold.export.summary import refusals_summary, summary
+    from lnfold.folding.survey import survey
+
+    click.echo(summary(folded), nl=bool(folded))
+    for one in incomplete:
+        click.echo(refusals_summary(one.name, one.gaps[0].what, survey(one, form)))

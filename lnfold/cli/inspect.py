@@ -1,0 +1,111 @@
+"""`lnfold inspect`: the report on one checkpoint."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from lnfold.checkpoint import open_checkpoint
+from lnfold.cli.box import box_options
+from lnfold.cli.facts import fact_options, settings
+from lnfold.network.recover import recover
+from lnfold.report.record import Question, Report, build_report
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  lnfold inspect run/actor.ckpt-500
+  lnfold inspect run/ --output report.json
+  lnfold inspect weights --epsilon 1e-3 --activation relu --output-activation tanh
+  lnfold inspect run/ --inputs io.npz --expected io.npz --network critic
+  lnfold inspect run/ --html report.html --box -1 1"""
+)
+@click.argument("path", metavar="CHECKPOINT")
+@click.option("--json", "json_wanted", is_flag=True, help="JSON instead of text.")
+@click.option("--output", metavar="FILE", help="Write there, not to stdout; FILE.json is JSON.")
+@click.option("--network", metavar="NAME", help="Report on this network only.")
+@click.option("--inputs", metavar="FILE", help="Inputs to run on, .npy or .npz.")
+@click.option("--expected", metavar="FILE", help="Outputs to compare with, .npy or .npz.")
+@click.option(
+    "--against", type=click.Choice(["tensorflow"]), help="Also run the graph with TensorFlow."
+)
+@click.option("--detail", is_flag=True, help="All analyses: ranges of units, proofs, and more.")
+@click.option("--html", metavar="FILE", help="Write a page with pictures there.")
+@box_options
+@fact_options
+def command(
+    path: str,
+    json_wanted: bool,
+    output: str | None,
+    network: str | None,
+    inputs: str | None,
+    expected: str | None,
+    against: str | None,
+    detail: bool,
+    html: str | None,
+    box: tuple[float, float] | None,
+    box_file: str | None,
+    **facts: Any,
+) -> int:
+    """What the network in CHECKPOINT is, whether its bias, gamma and beta could be one vector,
+    and what folds exactly; checked by running it in NumPy.
+
+    CHECKPOINT is a prefix, one of its files, or a folder. The exit code is 1 where a check
+    finds a difference.
+    """
+    with open_checkpoint(path) as checkpoint:
+        recovery = recover(checkpoint, settings(**facts, network=network))
+        question = Question(network, inputs, expected, against == "tensorflow")
+        report = build_report(checkpoint, recovery, question)
+        read = [*checkpoint.files, checkpoint.graph_file, inputs, expected, box_file]
+        files = [one for one in read if one]
+        if detail or html is not None or box is not None or box_file is not None:
+            from lnfold.report.full import BoxOption, with_detail
+
+            report = with_detail(report, BoxOption(box, box_file))
+        if html is not None:
+            from lnfold.report.html import write_html
+
+            write_html(report, html, files)
+        json_wanted = json_wanted or (output or "").endswith(".json")
+        if output is not None:
+            _write(report, json_wanted, output, files)
+        elif json_wanted:
+            from lnfold.report.json_report import as_json
+
+            click.echo(as_json(report), nl=False)
+        else:
+            _print(report)
+    return 0 if report.passed else 1
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console
+
+    from lnfold.report.terminal import TerminalReport
+
+    Console(file=sys.stdout, highlight=False).print(TerminalReport(report))
+
+
+def _write(report: Report, json_wanted: bool, output: str, inputs: list[str]) -> None:
+    from lnfold.whole_file import whole_file
+
+    if json_wanted:
+        from lnfold.report.json_report import as_json
+
+        text = as_json(report)
+    else:
+        from io import StringIO
+
+        from rich.console import Console
+
+        from lnfold.report.terminal import TerminalReport
+
+        page = StringIO()
+        Console(file=page, width=100, highlight=False).print(TerminalReport(report))
+        text = page.getvalue()
+    with whole_file(output, inputs=inputs) as file:
+        file.write(text.encode("utf-8"))

@@ -1,0 +1,1 @@
+"""Results → one report record → its views: JSON, terminal, HTML."""

@@ -1,0 +1,227 @@
+"""One layer in plain words: its bias, gamma and beta, what its units can do, what is sensitive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from lnfold.figures import figure, printable, shortest
+from lnfold.network.layers import BatchNorm, LayerNorm
+from lnfold.relations.bias_split import BiasSplit
+from lnfold.relations.detail import LayerDetail
+from lnfold.relations.one_vector import Candidate, rows_needed
+from lnfold.relations.relate import Relation
+from lnfold.relations.symmetries import Symmetry
+from lnfold.relations.units import Units, Verdict
+from lnfold.report.record import NetworkReport
+from lnfold.report.section import Section
+
+# the subjects that the HTML report puts pictures under
+VECTORS: Final = "what the three vectors do"
+UNITS: Final = "what its units can do"
+
+
+def layer_sections(one: NetworkReport, relation: Relation, layer: LayerDetail) -> Iterator[Section]:
+    """The account of one pair."""
+    pair = relation.pair
+    name = printable(pair.scope)
+    yield Section(f"{name}: {VECTORS}", list(_vectors(one, relation, layer)))
+    if relation.candidates:
+        yield Section(f"{name}: one vector after all", list(_one_vector(one, relation, layer)))
+    if layer.units is not None:
+        yield Section(f"{name}: {UNITS}", list(_units(one, relation, layer.units)))
+    sensitive = list(_sensitive(layer))
+    if sensitive:
+        yield Section(f"{name}: what is sensitive", sensitive)
+
+
+def _vectors(one: NetworkReport, relation: Relation, layer: LayerDetail) -> Iterator[str]:
+    pair, norm = relation.pair, relation.pair.norm
+    if pair.dense is None:
+        yield f"{printable(norm.scope)}: {pair.context.sentence}."
+    for seen in layer.signs:
+        count = f" ({len(seen.units)} of them)" if seen.units else ""
+        yield f"Note: {seen.sign.sentence}{count}."
+    if relation.bias is not None:
+        if relation.split is not None:
+            epsilon = None if norm.epsilon.value is None else shortest(norm.epsilon.value)
+            yield _bias(relation.split, isinstance(norm, LayerNorm), epsilon)
+        elif isinstance(norm, BatchNorm):
+            yield "The bias is moved by the stored mean and scaled by stored numbers, exactly."
+        else:
+            yield f"The bias: {pair.context.sentence}, so it cannot be taken apart."
+    if relation.gamma is not None:
+        gamma = relation.gamma
+        counts = {"negative": gamma.negative, "exactly 0": gamma.zero, "tiny": gamma.tiny}
+        said = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+        yield (
+            f"gamma goes from {figure(gamma.minimum)} to {figure(gamma.maximum)} "
+            f"({said or 'all positive'}). {_absorbed(relation, 'gamma')}"
+        )
+    if relation.beta is not None:
+        yield _beta(relation)
+    absorbed, total = relation.numbers
+    yield (
+        f"Altogether {absorbed} of the {total} numbers in bias, gamma and beta can be given to "
+        f"other parameters without changing any output; {total - absorbed} stay."
+    )
+    traded = _traded(one, pair.scope)
+    if traded:
+        yield (
+            f"Of those that stay, {traded} are still bound to the kernel: the layer has more units "
+            "than its mean and s(x) have numbers, so gammas can be traded against the lengths of "
+            f"kernel columns. {total - absorbed - traded} are independent of everything else."
+        )
+
+
+def _traded(one: NetworkReport, scope: str) -> int:
+    """How many dimensions of gamma a trade with the kernel frees, a common factor included."""
+    assert one.detail is not None
+    freedoms = [each for each in one.detail.independence.freedoms if each.scope == scope]
+    if not any(each.symmetry is Symmetry.TRADE for each in freedoms):
+        return 0
+    counted = (Symmetry.TRADE, Symmetry.SCALE)
+    return sum(each.dimensions for each in freedoms if each.symmetry in counted and each.exact)
+
+
+def _bias(split: BiasSplit, centred: bool, epsilon: str | None) -> str:
+    text = "The bias is the sum of "
+    parts = [f"a shift of length {figure(split.shift)}", f"a rest of {figure(split.residual)}"]
+    if centred:
+        parts.insert(0, f"a dead part of length {figure(split.dead)}")
+    text += ", ".join(parts[:-1]) + f" and {parts[-1]}, at right angles to each other. "
+    if centred:
+        text += "The dead part is its mean, which LayerNorm subtracts again. "
+    text += "The shift does what moving every input by one fixed vector x₀ would do. "
+    if not split.residual:
+        return text + "No rest is left: everything but the mean is a shift of the inputs."
+    text += (
+        "The rest can be cancelled by no input: it fades as 1/s(x), and it keeps the variance "
+        f"above {figure(split.effective_epsilon, 3)}, as an epsilon of that size would"
+    )
+    text += f", where the nominal epsilon is {epsilon}. " if epsilon else ". "
+    if split.smallest_deviation is not None:
+        text += f"So no input brings s(x) below {figure(split.smallest_deviation, 3)}."
+    return text.strip()
+
+
+def _beta(relation: Relation) -> str:
+    one = relation.beta
+    assert one is not None
+    text = f"beta goes from {figure(one.minimum)} to {figure(one.maximum)}. "
+    if isinstance(relation.pair.norm, BatchNorm):
+        return text + _absorbed(relation, "beta")
+    text += "Seen from before the division it is a bias of s(x)·beta"
+    if relation.deviation is not None:
+        s = relation.deviation
+        text += (
+            f", and s(x) was measured to go from {figure(s.minimum)} to {figure(s.maximum)}, "
+            f"varying by {s.variation:.0%} of its mean"
+        )
+    return text + ". " + _absorbed(relation, "beta")
+
+
+def _absorbed(relation: Relation, vector: str) -> str:
+    found = next(one for one in relation.absorptions if one.vector == vector)
+    into = ", ".join(printable(scope) for scope in found.into)
+    where = f" ({into})" if into and found.absorbed else ""
+    return f"It {found.verdict.sentence}{where}."
+
+
+def _one_vector(one: NetworkReport, relation: Relation, layer: LayerDetail) -> Iterator[str]:
+    pair = relation.pair
+    if isinstance(pair.norm, BatchNorm):
+        yield "BatchNorm divides by stored numbers, so one kernel and one bias are exact."
+        return
+    if layer.sphere is not None:
+        rank, units = layer.sphere.matrix.shape
+        yield (
+            f"Exactly, with one bias vector: put q(x) = R·(x, 1) divided by its length, a point "
+            f"on a sphere in {rank} dimensions, where R is {rank} × {layer.sphere.root.shape[1]}; "
+            f"then the layer is q(x)·M + beta with M {rank} × {units}. bias, gamma and epsilon "
+            "live in R and M; beta is the one bias."
+        )
+    before = {one.candidate: one for one in layer.in_sample}
+    listed = []
+    for measured in relation.candidates:
+        fitted = before.get(measured.candidate)
+        listed.append(
+            f"{measured.candidate.value} {figure(measured.r2)}"
+            + (f" ({figure(fitted.r2)} where it was fitted)" if fitted is not None else "")
+        )
+    yield f"Approximately, by R² of the layer on held-out inputs: {'; '.join(listed)}."
+    if Candidate.BEST_AFFINE_FIT not in before:
+        yield f"The best affine fit needs at least {rows_needed(pair)} rows of inputs."
+    if layer.frozen is not None:
+        constant = figure(layer.frozen.deviation)
+        yield (
+            f"A standard deviation frozen at {constant} is wrong by exactly "
+            f"gamma_i·z_i·(s(x)/{constant} − 1): on the inputs used by up to "
+            f"{figure(layer.frozen.largest)}, and on no input whose s(x) is as measured by more "
+            f"than {figure(layer.frozen.bound)}."
+        )
+
+
+def _units(one: NetworkReport, relation: Relation, units: Units) -> Iterator[str]:
+    total = len(units.verdicts)
+    assert one.detail is not None
+    asked = bool(one.detail.boxes)
+    where = "over the box of inputs asked for" if asked else "over all inputs there are"
+    exact = bool(np.all(units.exact_infimum & units.exact_supremum))
+    tight = (
+        "These ranges are exact: nothing tighter is true."
+        if exact
+        else "These ranges are sound, not tight: no input leaves them, but none may come near."
+    )
+    lowest, highest = float(units.infimum.min()), float(units.supremum.max())
+    yield (
+        f"A unit (gamma·z + beta) can go from {figure(lowest)} at the least to "
+        f"{figure(highest)} at the most, {where}. {tight}"
+    )
+    said = [
+        f"{units.count(verdict) or 'none'} {verdict.sentence}"
+        for verdict in (Verdict.DEAD, Verdict.ALWAYS_ON, Verdict.CONSTANT)
+    ]
+    yield f"Proved of the {total} units: {'; '.join(said)}."
+    if units.firing is not None:
+        never, always = int((units.firing == 0).sum()), int((units.firing == 1).sum())
+        yield (
+            f"Measured on the inputs used: {never} were never above 0, {always} always; that is "
+            "a sample, not a proof."
+        )
+
+
+def _sensitive(layer: LayerDetail) -> Iterator[str]:
+    if layer.sensitivity is not None and layer.sensitivity.effects:
+        said = []
+        for effect in layer.sensitivity.effects:
+            outputs = (
+                "" if effect.outputs is None else f" and the outputs by {figure(effect.outputs)}"
+            )
+            said.append(f"{effect.vector} moves the layer by {figure(effect.layer)}{outputs}")
+        yield f"A random step of length 1 in {'; in '.join(said)} (root mean square, measured)."
+        if layer.sensitivity.constant_left is not None:
+            yield (
+                "Two directions of the bias are lost: along the constant one "
+                f"{figure(layer.sensitivity.constant_left)} of a step comes through, along the "
+                f"normalised units {figure(layer.sensitivity.normalised_left)}."
+            )
+    if layer.steepness is not None and layer.steepness.bound is not None:
+        yield (
+            "Per unit of input the layer moves by at most "
+            f"{figure(layer.steepness.bound)} (max|gamma|·‖W‖/smallest s, proved); the steepest "
+            f"place found has {figure(layer.steepness.found)}."
+        )
+    if layer.conditioning is not None:
+        yield (
+            "Two float32 programs may differ in a normalised unit by about "
+            f"{figure(layer.conditioning.median)} on a typical row, "
+            f"{figure(layer.conditioning.worst)} on the worst"
+            + (
+                f"; {layer.conditioning.ill:.0%} of the rows are ill-conditioned."
+                if layer.conditioning.ill
+                else "; no row is ill-conditioned."
+            )
+        )

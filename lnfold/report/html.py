@@ -1,0 +1,179 @@
+"""The report as one HTML page that needs nothing else: no network, light and dark, printable.
+
+Names from the checkpoint are escaped wherever they stand; besides, the page's own policy lets
+no script run but the one whose hash it names, and nothing be fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.resources import files
+
+from lnfold.figures import printable
+from lnfold.network.roles import role_of
+from lnfold.report.full import with_detail
+from lnfold.report.html_elements import Markup, Number, joined, table, tag
+from lnfold.report.html_figures import Canvas
+from lnfold.report.html_network import answer_box, network_part
+from lnfold.report.json_report import as_strict
+from lnfold.report.record import NetworkReport, Report
+from lnfold.whole_file import whole_file
+
+
+def write_html(report: Report, path: str, inputs: Iterable[str] = ()) -> None:
+    """Writes the page, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written, or is one of ``inputs``.
+        UsageError: matplotlib is not installed; it names the extra.
+    """
+    page = as_html(report)
+    with whole_file(path, inputs=inputs) as file:
+        file.write(page.encode("utf-8"))
+
+
+def as_html(report: Report, more: Sequence[Markup] = ()) -> str:
+    """The page as text.
+
+    Args:
+        more: sections of other commands, such as folding's steps, before the variables.
+    """
+    if any(one.detail is None for one in report.networks):
+        report = with_detail(report)
+    script, style = _asset("page.js"), _asset("page.css")
+    title = f"lnfold: {printable(os.path.basename(report.checkpoint.path))}"
+    head = joined(
+        [
+            Markup('<meta charset="utf-8">'),
+            Markup(f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">'),
+            Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            tag("title", title),
+            tag("style", Markup(style)),
+        ]
+    )
+    record = json.dumps(as_strict(report), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    body = joined(
+        [
+            tag("main", joined(_main(report, more))),
+            # "<" could end the element early; as an escape it is the same JSON
+            tag(
+                "script",
+                Markup(record.replace("<", "\\u003c")),
+                type="application/json",
+                id="report-json",
+            ),
+            tag("script", Markup(script)),
+        ]
+    )
+    return f'<!doctype html>\n<html lang="en">\n{tag("head", head)}\n{tag("body", body)}\n</html>\n'
+
+
+def _asset(name: str) -> str:
+    return files("lnfold.report").joinpath("html_assets", name).read_text("utf-8")
+
+
+def _policy(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _main(report: Report, more: Sequence[Markup]) -> Iterator[Markup]:
+    checkpoint = report.checkpoint
+    yield tag("h1", os.path.basename(checkpoint.path) or checkpoint.path)
+    yield tag(
+        "p",
+        f"{checkpoint.format}, {len(checkpoint):,} variables, {report.parameters:,} parameters. ",
+        tag("button", "Download as JSON", id="download", class_="button", hidden="", type="button"),
+        class_="muted",
+    )
+    for note in report.notes:
+        yield tag("p", f"Note: {note}", class_="warn")
+    shown, copies = split_copies(report.networks)
+    if not shown:
+        yield tag("p", "No dense layer was found, so there is no network to explain.")
+    for one in shown:
+        yield answer_box(one.network.name, one.answer)
+    yield _contents(shown)
+    canvas = Canvas()
+    for number, one in enumerate(shown):
+        yield from network_part(canvas, one, number)
+    if copies:
+        yield _copies(copies)
+    yield from more
+    yield from _variables(report)
+
+
+def split_copies(
+    networks: tuple[NetworkReport, ...],
+) -> tuple[list[NetworkReport], list[NetworkReport]]:
+    """The networks to show in full, and the copies of them that one line each is enough for."""
+    originals = [one for one in networks if not role_of(one.network.name).copy]
+    if not originals:
+        return list(networks), []
+    return originals, [one for one in networks if role_of(one.network.name).copy]
+
+
+def _contents(shown: list[NetworkReport]) -> Markup:
+    links = []
+    for number, one in enumerate(shown):
+        links.append(tag("li", tag("a", one.network.name, href=f"#network-{number}")))
+        for index, relation in enumerate(one.relations):
+            scope = relation.pair.scope
+            links.append(tag("li", tag("a", scope, href=f"#layer-{number}-{index}")))
+    links.append(tag("li", tag("a", "variables", href="#variables")))
+    return tag("nav", tag("ul", joined(links)), aria_label="Contents")
+
+
+def _copies(copies: list[NetworkReport]) -> Markup:
+    rows = []
+    for one in copies:
+        state = "cannot be run"
+        if one.checks:
+            state = "✓ agrees" if all(check.passed for check in one.checks) else "✗ differs"
+        rows.append([one.network.name, _word(one), state])
+    return joined(
+        [
+            tag("h2", "Copies"),
+            table(
+                "Copies of the networks above; --network NAME shows one in full",
+                ["copy", "one vector?", "re-run"],
+                rows,
+            ),
+        ]
+    )
+
+
+def _word(one: NetworkReport) -> str:
+    """yes, no or unknown: how the answer begins."""
+    return one.answer.sentence.partition(":")[0].partition(",")[0].lower()
+
+
+def _variables(report: Report) -> Iterator[Markup]:
+    yield tag("h2", "Variables", id="variables")
+    yield tag(
+        "p",
+        tag("label", "Search: ", for_="variable-search"),
+        Markup('<input type="search" id="variable-search" data-searches="variable-table" hidden>'),
+        " ",
+        tag("span", id="variable-table-count", class_="muted", role="status"),
+    )
+    rows = []
+    for variable in report.checkpoint.values():
+        shape = " × ".join(str(one) for one in variable.shape) or "scalar"
+        role = report.recovery.roles[variable.name].value.replace("_", " ")
+        name = tag("span", variable.name, class_="name")
+        rows.append([name, shape, Number(variable.size), variable.dtype, role])
+    yield table(
+        "All variables of the checkpoint",
+        ["name", "shape", "numbers", "type", "role"],
+        rows,
+        name="variable-table",
+        sortable=True,
+    )

@@ -1,0 +1,102 @@
+"""A network as boxes and arrows: columns by distance from the inputs."""
+
+from __future__ import annotations
+
+from lnfold.figures import printable
+from lnfold.network.layers import Network, Norm
+from lnfold.report.chain import title
+from lnfold.report.html_elements import Markup, joined, tag
+
+WIDTH, HEIGHT, GAP, ROW = 128, 34, 30, 52
+PER_LINE = 6  # columns before the drawing goes on below, where the network is one chain
+
+
+def diagram(network: Network) -> Markup:
+    """The drawing, with the chain in words as its alternative."""
+    depth = {one.name: 0 for one in network.inputs}
+    labels = {one.name: f"{one.name} [{one.width or '?'}]" for one in network.inputs}
+    for layer in network.layers:
+        depth[layer.name] = 1 + max((depth[name] for name in layer.inputs), default=0)
+        labels[layer.name] = title(layer)
+    # an input stands just in front of its first reader
+    for one in network.inputs:
+        readers = [depth[layer.name] for layer in network.consumers(one.name)]
+        depth[one.name] = min(readers, default=1) - 1
+    places, lines = _places(depth)
+    parts = [_arrowhead()]
+    norms = {layer.name for layer in network.layers if isinstance(layer, Norm)}
+    for layer in network.layers:
+        parts += [_edge(places[name], places[layer.name]) for name in layer.inputs]
+    parts += [_node(places[name], labels[name], name in norms) for name in depth]
+    columns = min(max(depth.values(), default=0) + 1, PER_LINE if lines > 1 else 10**6)
+    width = columns * (WIDTH + GAP) + 10
+    height = max(y for _, y in places.values()) + HEIGHT + 10
+    words = ", then ".join(printable(labels[name]) for name in sorted(depth, key=depth.__getitem__))
+    svg = tag(
+        "svg",
+        joined(parts),
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        height=height,
+        role="img",
+        aria_label=f"The network: {words}",
+        xmlns="http://www.w3.org/2000/svg",
+    )
+    return tag(
+        "figure",
+        tag("div", svg, class_="scroll"),
+        tag("figcaption", "The network; normalisations are outlined."),
+        class_="diagram",
+    )
+
+
+def _places(depth: dict[str, int]) -> tuple[dict[str, tuple[int, int]], int]:
+    """The upper left corner of each box, and how many lines a plain chain was broken into."""
+    columns: dict[int, list[str]] = {}
+    for name, column in depth.items():
+        columns.setdefault(column, []).append(name)
+    tallest = max(map(len, columns.values()), default=1)
+    per_line = PER_LINE if tallest == 1 else 10**6
+    places = {}
+    for column, names in columns.items():
+        line, across = divmod(column, per_line)
+        for row, name in enumerate(names):
+            y = (line if tallest == 1 else row) * ROW + 8
+            places[name] = (across * (WIDTH + GAP) + 5, y)
+    return places, 1 + max(columns, default=0) // per_line
+
+
+def _arrowhead() -> Markup:
+    shape = tag("path", d="M0,0 L7,3.5 L0,7 z")
+    marker = tag(
+        "marker", shape, id="arrow", markerWidth="8", markerHeight="8", refX="7", refY="3.5",
+        orient="auto",
+    )  # fmt: skip
+    return tag("defs", marker)
+
+
+def _edge(left: tuple[int, int], right: tuple[int, int]) -> Markup:
+    x1, y1 = left[0] + WIDTH, left[1] + HEIGHT // 2
+    x2, y2 = right[0], right[1] + HEIGHT // 2
+    if x2 > x1:
+        middle = (x1 + x2) // 2
+        path = f"M{x1},{y1} C{middle},{y1} {middle},{y2} {x2},{y2}"
+    else:  # on to the next line: down, back to the left, down
+        between = (left[1] + HEIGHT + right[1]) // 2
+        path = (
+            f"M{left[0] + WIDTH // 2},{left[1] + HEIGHT} V{between} H{x2 + WIDTH // 2} V{right[1]}"
+        )
+    return tag("path", class_="edge", d=path, marker_end="url(#arrow)")
+
+
+def _node(place: tuple[int, int], label: str, norm: bool) -> Markup:
+    x, y = place
+    shown = printable(label)
+    short = shown if len(shown) <= 17 else shown[:16] + "…"
+    return tag(
+        "g",
+        tag("title", shown),
+        tag("rect", x=x, y=y, width=WIDTH, height=HEIGHT, rx=6),
+        tag("text", short, x=x + WIDTH // 2, y=y + 22, text_anchor="middle"),
+        class_="node norm" if norm else "node",
+    )

@@ -1,0 +1,109 @@
+"""The steps of a fold as a section of the page: what was done, with its proof, and what was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from lnfold.figures import figure
+from lnfold.folding.certificate import ROUNDING_LIMIT, Certificate, Folded, Refusal
+from lnfold.folding.steps import Reason
+from lnfold.report.html import as_html
+from lnfold.report.html_elements import Markup, Number, joined, table, tag
+from lnfold.report.record import Report
+from lnfold.whole_file import whole_file
+
+
+def write_fold_html(
+    report: Report, folded: Sequence[Folded], path: str, inputs: Iterable[str] = ()
+) -> None:
+    """Writes the page of the original network with the steps of its fold, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written, or is one of ``inputs``.
+        UsageError: matplotlib is not installed; it names the extra.
+    """
+    page = as_html(report, [fold_part(one) for one in folded])
+    with whole_file(path, inputs=inputs) as file:
+        file.write(page.encode("utf-8"))
+
+
+def fold_part(folded: Folded) -> Markup:
+    """The section of one folded network."""
+    return tag("section", joined(_parts(folded)))
+
+
+def _parts(folded: Folded) -> Iterator[Markup]:
+    yield tag("h2", "Folding ", tag("code", folded.original.name))
+    yield tag("p", f"{folded.form.value} form: {folded.form.sentence}.")
+    if folded.certificates:
+        yield _steps(folded.certificates)
+        yield tag("p", _proof(folded))
+    else:
+        yield tag("p", "Nothing to fold: all is folded already, or no rule applies.")
+    refusals = [one for one in folded.refusals if one.reason is not Reason.SKIPPED]
+    if refusals:
+        yield _refused(refusals)
+    if folded.left:
+        yield _left(folded)
+
+
+def _steps(certificates: Iterable[Certificate]) -> Markup:
+    return table(
+        "Steps applied, each an exact identity, with what was measured before and after it",
+        ["rule and layer", "identity", "changes", "float64 error", "rounding ratio"],
+        [
+            [
+                joined([tag("div", f"{step.rule} ({step.identity})"), tag("code", step.layer)]),
+                joined(
+                    [
+                        tag("div", step.formula),
+                        *(
+                            tag("div", f"{what}: {figure(value)}", class_="muted")
+                            for what, value in step.preconditions
+                        ),
+                    ]
+                ),
+                joined(tag("div", name) for name in step.changed),
+                Number(step.float64_error),
+                Number(step.rounding_ratio),
+            ]
+            for step in certificates
+        ],
+    )
+
+
+def _proof(folded: Folded) -> str:
+    before, after = folded.multiplications
+    return (
+        f"In float64 the folded network is off by {figure(folded.float64_error)} of the output's "
+        f"scale, {figure(folded.float64_limit)} is allowed. Its float32 rounding is "
+        f"{figure(folded.rounding_ratio)} times the original's, {ROUNDING_LIMIT:g} times is "
+        f"allowed. Multiplications for one observation: {before:,} before, {after:,} after. "
+        f"Measured on {folded.origin}."
+    )
+
+
+def _refused(refusals: Iterable[Refusal]) -> Markup:
+    return table(
+        "Steps not applied",
+        ["rule", "layer", "why"],
+        [[f"{one.rule} ({one.identity})", one.layer, one.sentence] for one in refusals],
+    )
+
+
+def _left(folded: Folded) -> Markup:
+    return table(
+        "Numbers of bias, gamma and beta that are left",
+        ["layer", "before", "after", "bias", "gamma", "beta"],
+        [
+            [
+                left.scope,
+                Number(left.before),
+                Number(left.after),
+                Number(left.bias),
+                Number(left.gamma),
+                Number(left.beta),
+            ]
+            for left in folded.left
+        ],
+    )

@@ -1,0 +1,75 @@
+"""How reports and networks show themselves in a notebook: small pieces of HTML, no pictures.
+
+The records stay pure: a notebook asks for ``_repr_html_``, which only calls these functions, or
+:func:`register` teaches a running IPython about classes that have none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from lnfold.figures import figure
+from lnfold.network.layers import Dense, Network, Norm
+from lnfold.report.chain import chains, title
+from lnfold.report.html_elements import Markup, Number, joined, table, tag
+from lnfold.report.record import Report
+
+
+def report_html(report: Report) -> str:
+    """What a checkpoint holds, and for each network the answer and what it rests on."""
+    checkpoint = report.checkpoint
+    parts = [
+        tag("b", os.path.basename(checkpoint.path)),
+        tag("span", f" {checkpoint.format}, {report.parameters:,} parameters"),
+    ]
+    for one in report.networks:
+        word = one.answer.sentence.partition(":")[0].partition(",")[0]
+        parts.append(tag("p", tag("b", one.network.name), ": ", " ".join(chains(one.network))))
+        parts.append(tag("p", "One vector instead of bias, gamma and beta? ", tag("b", word)))
+        if one.answer.candidates:
+            rows = [
+                [each.candidate.value, Number(each.output_max_abs), Number(each.r2)]
+                for each in one.answer.candidates
+            ]
+            parts.append(table("If one vector replaced them", ["", "outputs off", "R²"], rows))
+        checks = "; ".join(
+            f"{'✓' if check.passed else '✗'} against {check.against.value}: "
+            f"{figure(check.max_abs)} of {figure(check.tolerance)}"
+            for check in one.checks
+        )
+        parts.append(tag("p", checks or "The network cannot be run."))
+    return tag("div", joined(parts))
+
+
+def network_html(network: Network) -> str:
+    """The chain in words, and a table of its layers."""
+    rows: list[list[object]] = []
+    for layer in network.layers:
+        shape = " × ".join(map(str, layer.kernel.shape)) if isinstance(layer, Dense) else ""
+        fact = layer.epsilon if isinstance(layer, Norm) else None
+        epsilon = "" if fact is None else f"epsilon {fact.value} ({fact.source.value})"
+        rows.append([title(layer), layer.scope, shape, epsilon])
+    gaps: list[Markup] = [tag("p", f"{gap.what}. {gap.remedy}") for gap in network.gaps]
+    return tag(
+        "div",
+        tag("b", network.name),
+        tag("p", " ".join(chains(network))),
+        joined(gaps),
+        table("Layers", ["layer", "scope", "kernel", "facts"], rows),
+    )
+
+
+def register() -> bool:
+    """Teaches a running IPython to show networks and reports; False where there is none."""
+    interactive: Any = sys.modules.get("IPython")
+    shell = None if interactive is None else interactive.get_ipython()
+    if shell is None:
+        return False
+    formatter = shell.display_formatter.formatters["text/html"]
+    shown: dict[type, Callable[[Any], str]] = {Report: report_html, Network: network_html}
+    for kind, function in shown.items():
+        formatter.for_type(kind, function)
+    return True

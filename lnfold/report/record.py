@@ -1,0 +1,205 @@
+"""The report as one record, and how it is made: every later form is a view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lnfold.checking.checks import Against, Check, check_float64, check_outputs
+from lnfold.checking.observations import Observations, drawn, given, read_arrays
+from lnfold.checkpoint.variables import Checkpoint
+from lnfold.errors import IncompleteNetworkError, UsageError
+from lnfold.network.layers import Network
+from lnfold.network.recover import Recovery
+from lnfold.network.roles import role_of
+from lnfold.network.rounding import measure_rounding
+from lnfold.network.run import run
+from lnfold.relations.answer import Answer, answer
+from lnfold.relations.relate import Relation, relate
+
+if TYPE_CHECKING:  # the full account costs imports that the short report does without
+    from lnfold.relations.detail import Detail
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkReport:
+    """What there is to say about one network.
+
+    Attributes:
+        observations: the inputs it was run on; None where it cannot be run.
+        relations: one for each normalisation.
+        checks: the re-run against float64 and whatever else was asked.
+        detail: the full account, where it was asked for (``lnfold.report.full``).
+    """
+
+    network: Network
+    observations: Observations | None
+    relations: tuple[Relation, ...]
+    answer: Answer
+    checks: tuple[Check, ...]
+    detail: Detail | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """What there is to say about one checkpoint."""
+
+    checkpoint: Checkpoint
+    recovery: Recovery
+    networks: tuple[NetworkReport, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check that was made has passed."""
+        return all(check.passed for one in self.networks for check in one.checks)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the parameters hold, slots and counters apart."""
+        roles = self.recovery.roles
+        return sum(one.size for one in self.checkpoint.values() if roles[one.name].is_parameter)
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from lnfold.report.html_notebook import report_html
+
+        return report_html(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a report is asked to cover.
+
+    Attributes:
+        network: the name of the one network to report on; None for all.
+        inputs, expected: files of arrays, see ``lnfold.checking.observations.read_arrays``.
+        against_tensorflow: whether to run the graph by TensorFlow too.
+    """
+
+    network: str | None = None
+    inputs: str | None = None
+    expected: str | None = None
+    against_tensorflow: bool = False
+
+
+def build_report(
+    checkpoint: Checkpoint, recovery: Recovery, question: Question | None = None
+) -> Report:
+    """Runs, relates and checks the networks of a checkpoint.
+
+    Raises:
+        UsageError: no such network, or arrays that do not fit it.
+        IncompleteNetworkError: a check was asked of a network that cannot be run.
+    """
+    question = question or Question()
+    networks = recovery.networks
+    if question.network is not None:
+        networks = (recovery.named(question.network),)
+    notes = [*checkpoint.notes, *recovery.notes, *_nonfinite_notes(networks)]
+    target: Network | None = None
+    arrays: dict[str, Array] = {}
+    if question.inputs is not None or question.expected is not None:
+        arrays = _given_arrays(question)
+        target = _network_for(networks, arrays)
+        if len(networks) > 1:
+            notes.append(
+                f"the arrays given were taken as those of network {target.name}; "
+                "--network chooses another"
+            )
+    reports = tuple(
+        _network_report(checkpoint, network, question, arrays if network is target else None)
+        for network in networks
+    )
+    return Report(checkpoint, recovery, reports, tuple(notes))
+
+
+def _network_report(
+    checkpoint: Checkpoint,
+    network: Network,
+    question: Question,
+    arrays: Mapping[str, Array] | None,
+) -> NetworkReport:
+    if not network.complete:
+        if arrays is not None or (question.against_tensorflow and question.network is not None):
+            gap = network.gaps[0]
+            raise IncompleteNetworkError(
+                f"network {network.name} cannot be checked: {gap.what}", remedy=gap.remedy or None
+            )
+        relations = relate(network, None)
+        return NetworkReport(network, None, relations, answer(network, relations, None), ())
+    if arrays is None:
+        observations = drawn(network)
+    else:
+        observations = given(network, arrays, question.inputs or question.expected or "")
+    values = run(network, observations.inputs, np.float64, trace=True)
+    relations = relate(network, values)
+    rounding = measure_rounding(network, observations.inputs)
+    checks = [check_float64(rounding)]
+    if arrays is not None and question.expected is not None:
+        checks.append(check_outputs(network, rounding, arrays, Against.EXPECTED))
+    if question.against_tensorflow:
+        from lnfold.checking.tensorflow_run import run_tensorflow
+
+        outputs = run_tensorflow(checkpoint, network, observations.inputs)
+        checks.append(check_outputs(network, rounding, outputs, Against.TENSORFLOW))
+    return NetworkReport(
+        network, observations, relations, answer(network, relations, values), tuple(checks)
+    )
+
+
+def _given_arrays(question: Question) -> dict[str, Array]:
+    """Inputs and outputs in one mapping: the same file may serve both."""
+    arrays: dict[str, Array] = {}
+    if question.inputs is not None:
+        arrays.update(read_arrays(question.inputs, "inputs"))
+    if question.expected is not None:
+        expected = read_arrays(question.expected, "outputs")
+        if question.inputs is not None:
+            inputs = set(arrays)
+            expected = {name: one for name, one in expected.items() if name not in inputs}
+        arrays.update(expected)
+    return arrays
+
+
+def _network_for(networks: tuple[Network, ...], arrays: Mapping[str, Array]) -> Network:
+    """The first original network whose inputs the arrays are."""
+    if len(networks) == 1:
+        return networks[0]
+    names = set(arrays) - {"outputs"}
+    originals = sorted(networks, key=lambda network: bool(role_of(network.name).copy))
+    for network in originals:
+        inputs = {one.name for one in network.inputs}
+        if inputs == names - set(network.outputs):
+            return network
+    for network in originals:
+        alone = network.inputs[0] if len(network.inputs) == 1 else None
+        if alone and "inputs" in arrays and arrays["inputs"].shape[-1:] == (alone.width,):
+            return network
+    raise UsageError(
+        f"the arrays given ({', '.join(sorted(arrays)) or 'none'}) are the inputs of no network",
+        remedy="Choose one with --network: "
+        + "; ".join(
+            f"{network.name} takes " + ", ".join(f"{i.name} [{i.width}]" for i in network.inputs)
+            for network in originals
+        ),
+    )
+
+
+def _nonfinite_notes(networks: tuple[Network, ...]) -> list[str]:
+    """A note for every parameter that holds NaN or infinity."""
+    notes: dict[str, None] = {}
+    for network in networks:
+        for layer in network.layers:
+            for _, parameter in layer.parameters():
+                array = parameter.array
+                finite = int(np.isfinite(array).sum()) if parameter.variables else array.size
+                if finite < array.size:
+                    bad = array.size - finite
+                    notes[f"{parameter.name} holds {bad} NaN or infinite of {array.size}"] = None
+    return list(notes)

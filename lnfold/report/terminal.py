@@ -1,0 +1,289 @@
+"""The report on a terminal: the network, the answer, its evidence, what folds, the re-run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lnfold.figures import figure, printable, shortest
+from lnfold.network.evidence import Fact, Source
+from lnfold.network.layers import Activation, Network, Norm
+from lnfold.network.roles import role_of
+from lnfold.relations.absorption import Absorption, Verdict
+from lnfold.relations.bias_split import BiasSplit
+from lnfold.relations.distribution import Distribution
+from lnfold.relations.relate import Relation
+from lnfold.report.chain import chains
+from lnfold.report.record import NetworkReport, Report
+
+BARS = " ▁▂▃▄▅▆▇█"
+QUESTION = 'Can bias, gamma and beta of a layer be one "bias" vector?'
+
+
+class TerminalReport:
+    """Renders a report with rich: ``Console().print(TerminalReport(report))``."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _heading(self.report)
+        for note in self.report.notes:
+            yield _indented(Text(f"note: {printable(note)}", style="yellow"))
+        originals, copies = _split_copies(self.report.networks)
+        for one in originals:
+            yield Text()
+            yield from _network(one)
+        if copies:
+            yield Text()
+            yield _copies(copies)
+        if not self.report.networks:
+            yield Text()
+            yield Text("No dense layer was found, so there is no network to explain.")
+
+
+def _split_copies(
+    networks: tuple[NetworkReport, ...],
+) -> tuple[list[NetworkReport], list[NetworkReport]]:
+    originals = [one for one in networks if not role_of(one.network.name).copy]
+    if not originals:
+        return list(networks), []
+    return originals, [one for one in networks if role_of(one.network.name).copy]
+
+
+def _heading(report: Report) -> Text:
+    checkpoint = report.checkpoint
+    # a SavedModel keeps its variables in FOLDER/variables/variables
+    in_folder = checkpoint.format.startswith("SavedModel")
+    path = os.path.dirname(os.path.dirname(checkpoint.path)) if in_folder else checkpoint.path
+    heading = Text(printable(os.path.basename(path) or checkpoint.path), style="bold")
+    heading.append(
+        f"   {checkpoint.format}, {len(checkpoint):,} variables, {report.parameters:,} parameters",
+        style="not bold",
+    )
+    return heading
+
+
+def _network(one: NetworkReport) -> Iterator[RenderableType]:
+    network = one.network
+    yield _hanging(network.name, [Text(line) for line in chains(network)] + _evidence(network))
+    yield Text()
+    yield from _answer(one)
+    for relation in one.relations:
+        yield Text()
+        yield _relation(relation)
+    if one.answer.candidates:
+        yield Text()
+        yield _candidates(one)
+    if one.detail is not None:
+        from lnfold.report.terminal_detail import detail_lines
+
+        yield from detail_lines(one)
+    yield Text()
+    yield _checks(one) if one.checks else Text("re-run  not possible: see above", style="red")
+
+
+def _hanging(title: str, lines: list[Text]) -> RenderableType:
+    """A title with lines beside it, or below it where it is long."""
+    name = Text(printable(title), style="bold cyan")
+    if len(name) > 12:
+        return Group(name, _indented(Group(*lines)))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(name, Group(*lines))
+    return grid
+
+
+def _evidence(network: Network) -> list[Text]:
+    """What the facts rest on, one line a source; assumptions stand out and name their option."""
+    said: dict[tuple[Source, str], list[str]] = {}
+
+    def say(what: str, fact: Fact[Any]) -> None:
+        # a node or key for every fact would hide what they share: the file they were read from
+        in_file = fact.source in (Source.GRAPH, Source.CONFIG)
+        where = os.path.basename(network.wiring.where) if in_file else fact.where
+        facts = said.setdefault((fact.source, where), [])
+        if what not in facts:
+            facts.append(what)
+
+    for layer in network.layers:
+        if isinstance(layer, Norm) and layer.epsilon.value is not None:
+            say(f"epsilon {shortest(layer.epsilon.value)}", layer.epsilon)
+    if network.wiring.known:
+        say("order", network.wiring)
+    for layer in network.layers:
+        if isinstance(layer, Activation) and layer.function.known:
+            say("activations", layer.function)
+    lines = []
+    for (source, where), facts in said.items():
+        *others, last = facts
+        line = Text(f"{', '.join(others)} and {last}" if others else last)
+        if source is Source.CONVENTION:
+            line.append(f": assumed, as in {printable(where)}; options can say otherwise")
+        else:
+            line.append(f": {source.sentence}" + (f" ({printable(where)})" if where else ""))
+        line.stylize("yellow" if source.assumed else "dim")
+        lines.append(line)
+    by_remedy = {gap.remedy or gap.what: gap for gap in reversed(network.gaps)}
+    for gap in reversed(by_remedy.values()):
+        lines.append(Text(f"{printable(gap.what)}. {gap.remedy}".rstrip(), style="red"))
+    return lines
+
+
+def _answer(one: NetworkReport) -> Iterator[RenderableType]:
+    word, _, _ = one.answer.sentence.partition(":")
+    rest = one.answer.sentence[len(word) + 1 :].strip()
+    line = Text(f"{QUESTION}  ", style="bold")
+    line.append(
+        f"{word.split(',')[0]}.", style="bold green" if one.answer.one_vector else "bold red"
+    )
+    yield line
+    text = rest if "," not in word else one.answer.sentence
+    yield _indented(Text(text[:1].upper() + text[1:]))
+
+
+def _relation(relation: Relation) -> RenderableType:
+    pair = relation.pair
+    title = Text()
+    if pair.dense is not None:
+        title.append(printable(pair.dense.scope), style="cyan")
+        title.append(" → ")
+    title.append(printable(pair.norm.scope), style="cyan")
+    if relation.deviation is not None:
+        s = relation.deviation
+        title.append(
+            f"   s(x) {figure(s.minimum)} … {figure(s.maximum)}, varies by {s.variation:.0%}"
+        )
+    lines: list[RenderableType] = [_vectors(relation)]
+    if relation.split is not None and relation.bias is not None:
+        lines.append(_split(relation.split))
+    lines.append(_absorbed(relation))
+    return Group(title, _indented(Group(*lines)))
+
+
+def _vectors(relation: Relation) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for head in ("", "distribution", "min", "mean", "max", "norm", ""):
+        right = head in ("min", "mean", "max", "norm")
+        table.add_column(justify="right" if right else "left", no_wrap=True)
+    table.add_row(*(Text(head, style="dim") for head in ("", "", "min", "mean", "max", "norm")))
+    for name, one in (("bias", relation.bias), ("gamma", relation.gamma), ("beta", relation.beta)):
+        if one is None:
+            continue
+        table.add_row(
+            name,
+            Text(_bars(one.histogram), style="cyan"),
+            *(figure(value) for value in (one.minimum, one.mean, one.maximum, one.norm)),
+            Text(_remark(name, one, relation), style="dim"),
+        )
+    return table
+
+
+def _remark(name: str, one: Distribution, relation: Relation) -> str:
+    if one.nonfinite:
+        return f"{one.nonfinite} NaN or infinite"
+    if name == "gamma":
+        counts = {"negative": one.negative, "zero": one.zero, "tiny": one.tiny}
+        said = [f"{count} {word}" for word, count in counts.items() if count]
+        return ", ".join(said) or "all positive"
+    if name == "beta" and relation.split is not None:
+        return "a bias of s(x)·beta"
+    return ""
+
+
+def _split(split: BiasSplit) -> Text:
+    line = Text(f"bias = dead {figure(split.dead)} + shift {figure(split.shift)}")
+    line.append(f" + rest {figure(split.residual)}")
+    if split.residual:
+        line.append(f", as an epsilon of {figure(split.effective_epsilon)}")
+    line.append("   (norms)", style="dim")
+    return line
+
+
+def _absorbed(relation: Relation) -> Text:
+    absorbed, total = relation.numbers
+    line = Text(f"absorbed exactly: {absorbed} of {total} numbers")
+    said = [_absorption(one) for one in relation.absorptions if one.absorbed]
+    if said:
+        line.append(f": {', '.join(said)}")
+    stays = dict.fromkeys(
+        f"{one.vector} {one.verdict.sentence}"
+        for one in relation.absorptions
+        if one.total and not one.absorbed and one.verdict is not Verdict.INTO_DENSE
+    )
+    if not absorbed:
+        line.append(f" ({'; '.join(stays)})", style="dim")
+    return line
+
+
+def _absorption(one: Absorption) -> str:
+    if one.verdict is Verdict.MEAN_ONLY:
+        return "mean of bias (dead)"
+    into = ", ".join(printable(scope.rpartition("/")[2]) for scope in one.into)
+    return f"{one.vector} (into {into})"
+
+
+def _bars(histogram: tuple[int, ...]) -> str:
+    highest = max(histogram, default=0) or 1
+    # every bin with a count shows, however small it is
+    return "".join(BARS[-(-count * (len(BARS) - 1) // highest)] for count in histogram)
+
+
+def _candidates(one: NetworkReport) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    for _ in range(3):
+        table.add_column(justify="right", no_wrap=True)
+    several = len(one.relations) > 1
+    heads = (
+        "if one vector replaced them",
+        "R², worst" if several else "R²",
+        "layer off",
+        "outputs off",
+    )
+    table.add_row(*(Text(head, style="dim") for head in heads))
+    for measured in one.answer.candidates:
+        table.add_row(
+            f"  {measured.candidate.value}",
+            figure(measured.r2),
+            figure(measured.layer_max_abs),
+            figure(measured.output_max_abs),
+        )
+    return table
+
+
+def _checks(one: NetworkReport) -> RenderableType:
+    lines = []
+    for index, check in enumerate(one.checks):
+        line = Text(f"{'re-run' if not index else '':6}  NumPy float32 against ")
+        line.append(f"{check.against.value}: {figure(check.max_abs)}")
+        line.append(f" of an allowed {figure(check.tolerance)}  ")
+        if check.passed:
+            line.append("✓", style="green")
+        else:
+            line.append("✗ differs", style="bold red")
+        lines.append(line)
+    if one.observations is not None:
+        lines.append(Text(f"        on {printable(one.observations.origin)}", style="dim"))
+    return Group(*lines)
+
+
+def _indented(what: RenderableType) -> Padding:
+    return Padding(what, (0, 0, 0, 2), expand=False)
+
+
+def _copies(copies: list[NetworkReport]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_row(Text("copies", style="bold"), Text("see one with --network NAME", style="dim"))
+    for one in copies:
+        state = Text() if one.network.complete else Text("cannot be run", style="red")
+        for check in one.checks:
+            state.append("✓ " if check.passed else "✗ ", style="green" if check.passed else "red")
+            state.append(f"{figure(check.max_abs)} against {check.against.value}  ")
+        table.add_row(Text(f"  {printable(one.network.name)}", style="cyan"), state)
+    return table

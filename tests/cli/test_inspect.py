@@ -1,0 +1,222 @@
+"""`lnfold inspect` as a user types it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+
+def test_the_question_is_answered_for_the_sample(lnfold, samples):
+    """The report names the network, answers, lists what folds, and shows the re-run."""
+    result = lnfold("inspect", samples / "cartpole_actor")
+
+    assert result.code == 0
+    for words in (
+        "obs0 [5] → Dense 64 → LayerNorm → relu",
+        'Can bias, gamma and beta of a layer be one "bias" vector?  No.',
+        "epsilon 1e-12, order and activations: read from the graph",
+        "absorbed exactly: 65 of 192 numbers",
+        "best affine fit",
+        "re-run  NumPy float32 against float64",
+    ):
+        assert words in result.out
+    assert result.err == ""
+
+
+def test_nothing_is_wider_than_the_terminal(lnfold, samples):
+    """At 80 and at 60 columns no line is longer."""
+    for columns in (80, 60):
+        lines = lnfold("inspect", samples / "cartpole_actor", columns=columns).out.splitlines()
+        assert len(lines) > 20
+        assert max(map(len, lines)) <= columns
+
+
+def test_batch_norm_is_answered_with_yes(lnfold, samples):
+    """Stored statistics make one vector exact."""
+    result = lnfold("inspect", samples / "cartpole_actor_batchnorm")
+
+    assert 'be one "bias" vector?  Yes.' in result.out
+    assert "BatchNorm" in result.out
+
+
+def test_what_the_keras_checkpoint_does_not_say_is_asked_for(lnfold, samples):
+    """Without a graph the activations are refused by the name of the option that settles them."""
+    result = lnfold("inspect", samples / "cartpole_actor_keras")
+
+    assert result.code == 0
+    assert "Give --activation" in result.out.replace("\n", " ")
+    assert "assumed, as in Keras LayerNormalization" in " ".join(result.out.split())
+    assert "re-run  not possible" in result.out
+
+
+def test_options_settle_it_and_are_shown_as_given(lnfold, samples):
+    """With the activations given, the Keras sample equals what TensorFlow computed."""
+    folder = samples / "cartpole_actor_keras"
+    result = lnfold(
+        "inspect",
+        folder,
+        "--activation",
+        "relu",
+        "--output-activation",
+        "tanh",
+        "--expected",
+        folder / "expected_actor.npz",
+        "--json",
+    )
+
+    network = json.loads(result.out)["networks"][0]
+    assert result.code == 0
+    assert network["complete"]
+    assert {check["against"]: check["passed"] for check in network["checks"]} == {
+        "float64": True,
+        "expected": True,
+    }
+    sources = {one["function"]["source"] for one in network["layers"] if "function" in one}
+    assert sources == {"option"}
+
+
+def test_a_wrong_epsilon_is_found_by_the_expected_outputs(lnfold, samples):
+    """A fact that is given wrongly makes the check fail, with exit code 1."""
+    folder = samples / "cartpole_actor_keras"
+    result = lnfold(
+        "inspect",
+        folder,
+        "--activation",
+        "relu",
+        "--output-activation",
+        "tanh",
+        "--epsilon",
+        "0.1",
+        "--expected",
+        folder / "expected_actor.npz",
+    )
+
+    assert result.code == 1
+    assert "✗ differs" in result.out
+
+
+def test_an_option_that_contradicts_the_graph_shows_both(lnfold, samples):
+    """The graph knows better, so the option is an error that names the node."""
+    result = lnfold("inspect", samples / "cartpole_actor", "--epsilon", "1e-3")
+
+    assert result.code == 2
+    assert "--epsilon 0.001 contradicts the graph" in result.err
+    assert "actor/LayerNorm/batchnorm/add/y" in result.err
+
+
+@pytest.mark.parametrize("sample", ["cartpole_actor", "cartpole_actor_batchnorm"])
+def test_tensorflow_agrees_with_the_re_run(lnfold, samples, tensorflow, sample):
+    """The graph, restored and run by TensorFlow, differs by rounding only."""
+    result = lnfold("inspect", samples / sample, "--against", "tensorflow", "--json")
+
+    checks = {one["against"]: one for one in json.loads(result.out)["networks"][0]["checks"]}
+    assert result.code == 0
+    assert 0 < checks["tensorflow"]["max_abs"] <= checks["tensorflow"]["tolerance"] < 1e-4
+
+
+def test_without_its_meta_the_sample_is_assumed_and_still_right(lnfold, samples, tmp_path):
+    """baselines' conventions give the same network, marked as assumed."""
+    for file in (samples / "cartpole_actor").iterdir():
+        if file.suffix != ".meta":
+            shutil.copy(file, tmp_path)
+    expected = tmp_path / "expected_actor.npz"
+    result = lnfold("inspect", tmp_path, "--expected", expected, "--json")
+
+    network = json.loads(result.out)["networks"][0]
+    epsilons = [one["epsilon"] for one in network["layers"] if "epsilon" in one]
+    assert result.code == 0
+    assert [one["source"] for one in epsilons] == ["convention"] * 2
+    assert [check["passed"] for check in network["checks"]] == [True, True]
+
+
+def test_one_file_serves_inputs_and_expected(lnfold, samples):
+    """The form of expected_*.npz works for both options at once."""
+    path = samples / "cartpole_actor" / "expected_actor.npz"
+    both = lnfold(
+        "inspect", samples / "cartpole_actor", "--inputs", path, "--expected", path, "--json"
+    )
+
+    checks = json.loads(both.out)["networks"][0]["checks"]
+    assert [check["rows"] for check in checks] == [256, 256]
+
+
+def test_npy_files_serve_too(lnfold, samples, tmp_path):
+    """A bare matrix stands for the only input and the only output."""
+    with np.load(samples / "cartpole_actor" / "expected_actor.npz") as arrays:
+        np.save(tmp_path / "in.npy", arrays["inputs"])
+        np.save(tmp_path / "out.npy", arrays["outputs"])
+    result = lnfold(
+        "inspect",
+        samples / "cartpole_actor",
+        "--inputs",
+        tmp_path / "in.npy",
+        "--expected",
+        tmp_path / "out.npy",
+    )
+
+    assert result.code == 0
+    assert "against expected" in result.out
+
+
+def test_output_is_written_whole_and_as_json_by_its_name(lnfold, samples, tmp_path):
+    """--output FILE.json holds what --json prints, and nothing else is left in the folder."""
+    target = tmp_path / "report.json"
+    written = lnfold("inspect", samples / "cartpole_actor", "--output", target)
+    printed = lnfold("inspect", samples / "cartpole_actor", "--json")
+
+    assert written.out == ""
+    assert target.read_text("utf-8") == printed.out
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_an_input_is_never_overwritten(lnfold, samples, tmp_path):
+    """Writing the report over the checkpoint is refused and the file stays as it was."""
+    for file in (samples / "cartpole_actor").iterdir():
+        shutil.copy(file, tmp_path)
+    index = next(tmp_path.glob("*.index"))
+    before = index.read_bytes()
+    result = lnfold("inspect", tmp_path, "--json", "--output", index)
+
+    assert result.code == 2
+    assert "is an input" in result.err
+    assert index.read_bytes() == before
+
+
+def test_the_critic_of_a_real_checkpoint_is_chosen_by_its_arrays(lnfold, real):
+    """obs0 and actions fit only the critic; a note says that it was taken."""
+    path = real / "ddpg_layernorm" / "expected_critic.npz"
+    result = lnfold("inspect", path.parent, "--expected", path, "--json")
+
+    report = json.loads(result.out)
+    critic = next(one for one in report["networks"] if one["name"] == "critic")
+    assert result.code == 0
+    assert [check["against"] for check in critic["checks"]] == ["float64", "expected"]
+    assert any("network critic" in note for note in report["notes"])
+
+
+REAL_OUTPUTS = [
+    ("question_actor", "expected_actor", "actor"),
+    ("ddpg_layernorm", "expected_actor", "actor"),
+    ("ddpg_layernorm", "expected_critic", "critic"),
+    ("ddpg_layernorm", "expected_param_noise_actor", "param_noise_actor"),
+    ("deepq_layernorm", "expected_q_func", "q_func"),
+    ("deepq_plain", "expected_q_func", "q_func"),
+    ("policy_tanh", "expected_policy_net", "policy_net"),
+]
+
+
+@pytest.mark.parametrize(("folder", "file", "network"), REAL_OUTPUTS)
+def test_real_networks_are_reproduced_to_rounding(lnfold, real, folder, file, network):
+    """Every public checkpoint with known outputs passes with no option but the network's name."""
+    path = real / folder / f"{file}.npz"
+    prefix = next(path.parent.glob("*.index")).with_suffix("")
+    result = lnfold("inspect", prefix, "--network", network, "--expected", path, "--json")
+
+    check = json.loads(result.out)["networks"][0]["checks"][1]
+    assert result.code == 0
+    assert check["against"] == "expected"
+    assert check["rows"] == 256
+    assert check["max_abs"] <= check["tolerance"]
