@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Writers close a block at 256 KiB; one entry can be longer, with thousands of slices.
 _LARGEST_BLOCK = 256 << 20
 _KEY_BYTES = 16 << 20
+# TensorFlow reads tensors that share bytes, but reading the same ones for ever helps nobody.
+_OVERLAPS = 16
 
 
 class BundleIndex:
@@ -83,6 +85,7 @@ class BundleIndex:
         num_shards = self.num_shards
         # Keys are written as what differs from the key before: few bytes can be many.
         room = _KEY_BYTES + 32 * self.file.size
+        total = 0
         sizes = {number: ITEM_BYTES[name] for number, name in NAMES.items() if name in ITEM_BYTES}
         for key, value in items:
             try:
@@ -98,12 +101,19 @@ class BundleIndex:
             if not places:
                 if shard >= num_shards:
                     self._damaged(key, f"its entry names shard {shard}, of {num_shards} shards")
+                total += size
                 if shard not in ends or offset + size > ends[shard]:
                     ends[shard] = offset + size
             if key[0]:
                 entries[key.decode("utf-8", "surrogateescape")] = entry
             else:
                 slices[key] = entry
+
+        if total > _OVERLAPS * sum(ends.values()):
+            raise self.file.damaged(
+                f"its tensors have {total} bytes in {sum(ends.values())} bytes of data, so they "
+                "lie on one another"
+            )
 
     def _check_rarity(self, key: bytes, entry: Entry) -> None:
         """What is not an array of numbers of the right size: slices, text, or damage."""

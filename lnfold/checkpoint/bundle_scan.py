@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from lnfold.checkpoint.tensor_bundle import TensorBundle
 
 
+_VERIFIABLE = {*ITEM_BYTES, STRING, VARIANT}
+
+
 def scan_bundle(
     bundle: TensorBundle,
     names: Mapping[str, str],
@@ -47,6 +50,8 @@ def scan_bundle(
         elif offset > end:
             gaps[shard] = gaps.get(shard, 0) + offset - end
         ends[shard] = max(end, offset + size)
+        if NAMES.get(entry[0]) not in _VERIFIABLE:
+            notes.append(f"'{name}' is of a type without a known checksum")
         try:
             _verify(bundle, entry, name, window)
         except InputError as error:

@@ -36,10 +36,14 @@ def read_state(path: str) -> tuple[str | None, list[str]]:
         quoted = value.strip()
         if not colon or len(quoted) < 2 or quoted[0] not in "\"'" or quoted[-1] != quoted[0]:
             continue
+        path = _unescape(quoted[1:-1])
+        if "\0" in path:
+            # No system has such a name.
+            continue
         if key.strip() == "model_checkpoint_path":
-            newest = _unescape(quoted[1:-1])
+            newest = path
         elif key.strip() == "all_model_checkpoint_paths":
-            all_of_them.append(_unescape(quoted[1:-1]))
+            all_of_them.append(path)
     return newest, all_of_them
 
 

@@ -72,7 +72,8 @@ class TensorSlices(Storage, Container):
             try:
                 check_tiling([place for place, _, _ in parts], self._tensors[name][1])
             except ValueError as error:
-                raise parts[0][2].file.damaged(str(error), variable=name) from error
+                table = parts[0][2] if parts else self._tables[0]
+                raise table.file.damaged(str(error), variable=name) from error
 
     def files(self) -> list[str]:
         """The shards."""

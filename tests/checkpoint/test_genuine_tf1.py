@@ -11,6 +11,7 @@ import pytest
 
 from lnfold.checkpoint import open_checkpoint
 from lnfold.checkpoint.verify import verify
+from lnfold.errors import DamagedError
 from tests.checkpoint import crafting
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -121,3 +122,13 @@ def test_strangers_in_a_v1_file_are_noted(tmp_path: Path):
     (tmp_path / "model").write_bytes(crafting.table(items))
 
     assert any("1 slices that belong to no variable" in n for n in verify(tmp_path / "model").notes)
+
+
+def test_a_v1_tensor_without_slices_is_damage(tmp_path: Path):
+    """A tensor that is listed and of which no part is."""
+    tensor = crafting.field(1, b"a") + crafting.field(3, crafting.FLOAT)
+    items = [(b"", crafting.field(1, crafting.field(1, tensor)))]
+    (tmp_path / "model").write_bytes(crafting.table(items))
+
+    with pytest.raises(DamagedError, match="0 slices leave a gap"):
+        open_checkpoint(tmp_path / "model")

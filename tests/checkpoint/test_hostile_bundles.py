@@ -335,6 +335,14 @@ def test_overlapping_tensors_are_noted(tmp_path: Path):
     assert any("'b' shares bytes" in note for note in found.notes)
 
 
+def test_tensors_on_one_another_are_refused(tmp_path: Path):
+    """A thousand names for the same bytes would be a thousand times the reading."""
+    entries = {f"w{n}": A for n in range(1000)}
+
+    with pytest.raises(DamagedError, match="lie on one another"):
+        open_checkpoint(crafting.bundle(tmp_path / "x", entries, DATA))
+
+
 def test_gaps_are_noted(tmp_path: Path):
     """Bytes that belong to no tensor are counted."""
     entries = {"a": entry_message(FLOAT, [], bytes(4), 20)}

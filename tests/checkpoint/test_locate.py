@@ -121,6 +121,7 @@ def test_junk_in_the_state_file_is_no_obstacle(tmp_path: Path):
         b"\xff\xfe\x00",
         b"model_checkpoint_path: unquoted",
         b'model_checkpoint_path: "',
+        b'model_checkpoint_path: "a\\000b"',
     ):
         (tmp_path / "checkpoint").write_bytes(junk)
         assert any("names no newest" in note for note in open_checkpoint(tmp_path).notes)
