@@ -10,9 +10,9 @@ from lnfold.checking.observations import given, read_arrays
 from lnfold.checkpoint import Checkpoint
 from lnfold.errors import UsageError
 from lnfold.export.archive import write_networks
-from lnfold.export.json_text import json_text
 from lnfold.figures import figure, printable
 from lnfold.folding.frozen_deviation import Approximated, freeze_deviations
+from lnfold.json_text import json_text
 from lnfold.network.layers import Network
 
 

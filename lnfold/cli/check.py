@@ -150,7 +150,7 @@ def _save(path: str, arrays: dict[str, Array], inputs: list[str | None]) -> None
 
 def _report(compared: Mapping[str, Comparison], json_wanted: bool) -> None:
     from lnfold.export.comparisons import comparison_lines, comparison_record
-    from lnfold.export.json_text import json_text
+    from lnfold.json_text import json_text
 
     if json_wanted:
         record = {name: comparison_record(one) for name, one in compared.items()}

@@ -17,10 +17,10 @@ from lnfold.checking.observations import read_arrays
 from lnfold.checkpoint import Checkpoint
 from lnfold.errors import DamagedError, NotACheckpointError
 from lnfold.export.certificates import certificate_text, source_record
-from lnfold.export.json_text import json_text
 from lnfold.export.manifest import network_of, network_record
 from lnfold.export.tf_checkpoint import refuse_existing
 from lnfold.folding.certificate import Folded
+from lnfold.json_text import json_text
 from lnfold.network.layers import Array, Network
 from lnfold.whole_file import whole_file
 

@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import Any
 
 from lnfold.checkpoint import Checkpoint
-from lnfold.export.json_text import json_text
 from lnfold.folding.certificate import (
     FLOAT64_LIMIT,
     ROUNDING_LIMIT,
@@ -15,6 +14,7 @@ from lnfold.folding.certificate import (
     Folded,
     Refusal,
 )
+from lnfold.json_text import json_text
 
 Json = dict[str, Any]
 

@@ -162,10 +162,6 @@ class Group:
         has_affine = VariableRole.GAMMA in self.members or VariableRole.BETA in self.members
         return has_affine and not self.is_dense
 
-    @property
-    def is_batch_norm(self) -> bool:
-        return self.is_norm and VariableRole.MOVING_MEAN in self.members
-
 
 def groups(roles: Mapping[str, VariableRole]) -> dict[str, Group]:
     """The groups by scope, in the order of ``roles``; slots, counters and the like apart."""

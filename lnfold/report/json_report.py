@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
-
 from lnfold.checking.checks import Check
-from lnfold.figures import printable
+from lnfold.json_text import json_text, strict
 from lnfold.network.evidence import Fact
 from lnfold.network.layers import Activation, Clip, Layer, Network
 from lnfold.network.roles import role_of
@@ -34,13 +30,13 @@ def schema() -> str:
 
 def as_json(report: Report) -> str:
     """The report as text that any JSON parser takes, ending in a line break."""
-    return json.dumps(as_strict(report), indent=2, sort_keys=True, allow_nan=False) + "\n"
+    return json_text(as_record(report))
 
 
 def as_strict(report: Report) -> Json:
     """The report as plain values that strict JSON can hold: no NaN, no infinities."""
-    strict: Json = _strict(as_record(report))
-    return strict
+    record: Json = strict(as_record(report))
+    return record
 
 
 def as_record(report: Report) -> Json:
@@ -227,25 +223,3 @@ def _check(one: Check) -> Json:
         "passed": one.passed,
         "rows": one.rows,
     }
-
-
-def _strict(value: Any) -> Any:
-    """Plain JSON values: NaN and infinities become null, text becomes printable."""
-    if isinstance(value, dict):
-        return {_strict(key): _strict(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(one) for one in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return _utf8(value) if isinstance(value, str) else value
-
-
-def _utf8(text: str) -> str:
-    """Bytes of a name that were no UTF-8 are shown escaped; JSON cannot hold them."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return printable(text)
-    return text
