@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lnfold.network.activations import FUNCTIONS
-from lnfold.network.layers import Activation, BatchNorm, Concat, Dense, Layer, LayerNorm, Network
+from lnfold.network.layers import (
+    Activation,
+    Add,
+    BatchNorm,
+    Concat,
+    Dense,
+    Layer,
+    LayerNorm,
+    Network,
+)
 from lnfold.relations.pairs import Context, Pair
 
 
@@ -31,11 +40,19 @@ class Verdict(Enum):
     STAYS_SHIFTED = "stays: an activation stands between it and the next layer"
     STAYS_DELIVERED = "stays: the network delivers the value itself"
     STAYS_READ = "stays: a layer that is not dense reads the value"
+    STAYS_SUMMED = "stays: a sum with other values reads it"
+    STAYS_UNREAD = "stays: what reads the value is not known"
+    STAYS_UNCERTAIN = "stays: the activation after it is not known"
     ABSENT = "there is none"
 
     @property
     def sentence(self) -> str:
         return self.value
+
+    @property
+    def unknown(self) -> bool:
+        """Whether more evidence could change it."""
+        return self in (Verdict.STAYS_UNREAD, Verdict.STAYS_UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,7 @@ class Absorption:
         total, absorbed: its numbers, and how many of them.
         verdict: why.
         into: the scopes of the layers that take them.
+        blocker: the name of the layer or operation that prevents it, where one does.
     """
 
     vector: str
@@ -54,6 +72,12 @@ class Absorption:
     absorbed: int
     verdict: Verdict
     into: tuple[str, ...] = ()
+    blocker: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The verdict, with the name of what prevents it."""
+        return self.verdict.sentence + (f" ('{self.blocker}')" if self.blocker else "")
 
 
 def absorptions(network: Network, pair: Pair) -> tuple[Absorption, ...]:
@@ -81,8 +105,9 @@ def _gamma(network: Network, pair: Pair) -> Absorption:
     total = gamma.array.size
     if isinstance(pair.norm, BatchNorm) and pair.context is Context.DENSE and pair.dense:
         return Absorption("gamma", total, total, Verdict.INTO_DENSE, (pair.dense.scope,))
-    verdict, _, into = _readers(network, pair.norm)
-    return Absorption("gamma", total, total if into else 0, verdict, into)
+    found = _readers(network, pair.norm)
+    absorbed = total if found.into else 0
+    return Absorption("gamma", total, absorbed, found.verdict, found.into, found.blocker)
 
 
 def _beta(network: Network, pair: Pair) -> Absorption:
@@ -92,40 +117,58 @@ def _beta(network: Network, pair: Pair) -> Absorption:
     total = beta.array.size
     if isinstance(pair.norm, BatchNorm) and pair.context is Context.DENSE and pair.dense:
         return Absorption("beta", total, total, Verdict.INTO_DENSE, (pair.dense.scope,))
-    verdict, activated, into = _readers(network, pair.norm)
-    if into and activated:
-        return Absorption("beta", total, 0, Verdict.STAYS_SHIFTED)
-    if into:
-        return Absorption("beta", total, total, Verdict.INTO_NEXT_BIAS, into)
-    return Absorption("beta", total, 0, verdict)
+    found = _readers(network, pair.norm)
+    if found.into and found.activation is not None:
+        return Absorption("beta", total, 0, Verdict.STAYS_SHIFTED, blocker=found.activation)
+    if found.into:
+        return Absorption("beta", total, total, Verdict.INTO_NEXT_BIAS, found.into)
+    return Absorption("beta", total, 0, found.verdict, blocker=found.blocker)
 
 
-def _readers(network: Network, layer: Layer) -> tuple[Verdict, bool, tuple[str, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Readers:
     """Who reads a value in the end, through homogeneous activations and concatenations.
 
-    Returns:
-        INTO_NEXT, whether an activation stands in between, and the dense layers' scopes; or
-        the reason why not, and no scopes.
+    Attributes:
+        verdict: INTO_NEXT, or the reason why the readers cannot take anything over.
+        into: the dense layers' scopes, if they can.
+        activation: one that stands in between.
+        blocker: the layer that is the reason.
     """
+
+    verdict: Verdict
+    into: tuple[str, ...] = ()
+    activation: str | None = None
+    blocker: str | None = None
+
+
+def _readers(network: Network, layer: Layer) -> _Readers:
+    if not network.wiring.known:
+        return _Readers(Verdict.STAYS_UNREAD)
     into: dict[str, None] = {}
-    activated = False
+    activation: str | None = None
     pending = [layer.name]
     while pending:
         value = pending.pop()
         if value in network.outputs:
-            return Verdict.STAYS_DELIVERED, activated, ()
+            return _Readers(Verdict.STAYS_DELIVERED)
         for reader in network.consumers(value):
             if isinstance(reader, Dense):
                 into[reader.scope] = None
             elif isinstance(reader, Activation):
-                if not (reader.function.value and FUNCTIONS[reader.function.value].homogeneous):
-                    return Verdict.STAYS_ACTIVATED, True, ()
-                activated = True
+                if reader.function.value is None:
+                    return _Readers(Verdict.STAYS_UNCERTAIN, blocker=reader.name)
+                if not FUNCTIONS[reader.function.value].homogeneous:
+                    return _Readers(Verdict.STAYS_ACTIVATED, blocker=reader.name)
+                if reader.function.value != "identity":
+                    activation = reader.name
                 pending.append(reader.name)
             elif isinstance(reader, Concat):
                 pending.append(reader.name)
+            elif isinstance(reader, Add):
+                return _Readers(Verdict.STAYS_SUMMED, blocker=reader.name)
             else:
-                return Verdict.STAYS_READ, activated, ()
+                return _Readers(Verdict.STAYS_READ, blocker=reader.name)
     if not into:
-        return Verdict.STAYS_READ, activated, ()
-    return Verdict.INTO_NEXT, activated, tuple(into)
+        return _Readers(Verdict.STAYS_UNREAD)
+    return _Readers(Verdict.INTO_NEXT, tuple(into), activation)

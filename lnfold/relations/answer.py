@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lnfold.figures import figure
-from lnfold.network.layers import BatchNorm, Network
+from lnfold.network.layers import BatchNorm, Network, Norm, OtherNorm
 from lnfold.relations.one_vector import Candidate, Measured, measure_network
 from lnfold.relations.relate import Relation
 
@@ -57,6 +57,9 @@ def answer(
         return Answer(True, "Yes: nothing is normalised, a bias is all that a layer has.", ())
     if not relations:
         return Answer(None, "Unknown: the part that was recovered holds no normalisation.", ())
+    unknown = _unknown(relations)
+    if unknown is not None:
+        return Answer(None, f"Unknown: {unknown}", ())
     candidates: tuple[Measured, ...] = ()
     if values is not None and any(relation.candidates for relation in relations):
         by_pair = {one.pair.norm.name: one.candidates for one in relations}
@@ -66,6 +69,34 @@ def answer(
     if holding:
         return Answer(False, _no(network, holding, relations, candidates, values), candidates)
     return Answer(True, _yes(relations, candidates), candidates)
+
+
+def _unknown(relations: tuple[Relation, ...]) -> str | None:
+    """Why the answer is not known; None where it is."""
+    holding = [one for one in relations if _holds(one)]
+    kindless = [one.pair.norm for one in holding if not _kind_known(one.pair.norm)]
+    if kindless and len(kindless) == len(holding):
+        return (
+            f"names do not tell what kind of normalisation '{kindless[0].scope}' is, and the "
+            "answer depends on it."
+        )
+    if holding and all(_open(one) for one in holding):
+        return (
+            "within a layer, no: beta is a bias multiplied by the layer's own standard deviation "
+            "s(x). Whether the next layers can take gamma and beta over depends on what reads the "
+            "norms, and that is not known."
+        )
+    return None
+
+
+def _kind_known(norm: Norm) -> bool:
+    return not isinstance(norm, OtherNorm) or bool(norm.axes)
+
+
+def _open(relation: Relation) -> bool:
+    """Whether it is for want of evidence that nothing takes gamma and beta over."""
+    left = (one for one in relation.absorptions if one.vector in relation.vectors_left)
+    return all(one.verdict.unknown for one in left if one.vector != "bias")
 
 
 def _holds(relation: Relation) -> bool:

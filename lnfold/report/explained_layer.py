@@ -127,7 +127,7 @@ def _absorbed(relation: Relation, vector: str) -> str:
     found = next(one for one in relation.absorptions if one.vector == vector)
     into = ", ".join(printable(scope) for scope in found.into)
     where = f" ({into})" if into and found.absorbed else ""
-    return f"It {found.verdict.sentence}{where}."
+    return f"It {printable(found.sentence)}{where}."
 
 
 def _one_vector(one: NetworkReport, relation: Relation, layer: LayerDetail) -> Iterator[str]:

@@ -192,8 +192,9 @@ def _absorption(one: Absorption) -> Json:
         "numbers": one.total,
         "absorbed": one.absorbed,
         "verdict": one.verdict.name.lower(),
-        "sentence": one.verdict.sentence,
+        "sentence": one.sentence,
         "into": list(one.into),
+        "blocker": one.blocker,
     }
 
 

@@ -211,13 +211,16 @@ def _absorbed(relation: Relation) -> Text:
     said = [_absorption(one) for one in relation.absorptions if one.absorbed]
     if said:
         line.append(f": {', '.join(said)}")
-    stays = dict.fromkeys(
-        f"{one.vector} {one.verdict.sentence}"
-        for one in relation.absorptions
-        if one.total and not one.absorbed and one.verdict is not Verdict.INTO_DENSE
-    )
+    stays: dict[str, list[str]] = {}
+    for one in relation.absorptions:
+        if one.total and not one.absorbed and one.verdict is not Verdict.INTO_DENSE:
+            stays.setdefault(one.sentence.removeprefix("stays: "), []).append(one.vector)
     if not absorbed:
-        line.append(f" ({'; '.join(stays)})", style="dim")
+        reasons = [
+            f"{' and '.join(vectors)} {'stays' if len(vectors) == 1 else 'stay'}: {printable(why)}"
+            for why, vectors in stays.items()
+        ]
+        line.append(f" ({'; '.join(reasons)})", style="dim")
     return line
 
 

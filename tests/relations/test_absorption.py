@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lnfold.network.layers import Network, Parameter
+from lnfold.network.evidence import Fact
+from lnfold.network.layers import Add, Network, Parameter
 from lnfold.network.run import run
 from lnfold.relations.absorption import Verdict, absorptions
 from lnfold.relations.pairs import pairs
@@ -144,6 +145,36 @@ def test_what_the_network_delivers_stays():
     net = simple("relu", generator_of(6), output="n")
     assert verdicts(net)["gamma"] == (Verdict.STAYS_DELIVERED, 0)
     assert verdicts(net)["beta"] == (Verdict.STAYS_DELIVERED, 0)
+
+
+def test_what_prevents_it_is_named():
+    """The sum, the activation or the norm that reads the value stands in the reason."""
+    generator = generator_of(8)
+    for reader, verdict in (
+        (Add("r", ("n", "d"), "r"), Verdict.STAYS_SUMMED),
+        (activation("r", "n", "tanh"), Verdict.STAYS_ACTIVATED),
+        (norm("r", "n", np.ones(6), np.zeros(6)), Verdict.STAYS_READ),
+    ):
+        net = simple(None, generator)
+        *before, last = net.layers
+        net = replace(net, layers=(*before, reader, replace(last, inputs=("r",))))
+        gamma, beta = absorptions(net, pairs(net)[0])[1:]
+        assert (gamma.verdict, gamma.blocker) == (beta.verdict, beta.blocker) == (verdict, "r")
+        assert gamma.sentence.endswith("('r')")
+
+
+def test_want_of_evidence_is_no_verdict():
+    """Without an activation's function, or without any wiring, more evidence could change it."""
+    net = simple("relu", generator_of(9))
+    dense_layer, normed, unknown, last = net.layers
+    unsaid = replace(unknown, function=Fact.unknown("--activation"))
+    open_end = replace(net, layers=(dense_layer, normed, unsaid, last))
+    assert verdicts(open_end)["gamma"] == (Verdict.STAYS_UNCERTAIN, 0)
+    unwired = replace(net, wiring=Fact.unknown("--order"))
+    assert verdicts(unwired)["gamma"] == (Verdict.STAYS_UNREAD, 0)
+    for one in (open_end, unwired):
+        assert absorptions(one, pairs(one)[0])[1].verdict.unknown
+    assert not verdicts(net)["gamma"][0].unknown
 
 
 def test_the_question_s_counts():

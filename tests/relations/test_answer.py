@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lnfold.checkpoint import open_checkpoint
-from lnfold.network.layers import Add, Input, RMSNorm
+from lnfold.network.evidence import Fact
+from lnfold.network.layers import Add, Input, OtherNorm, RMSNorm
 from lnfold.network.recover import recover
 from lnfold.network.run import run
 from lnfold.relations.answer import answer
@@ -126,3 +127,24 @@ def test_the_question_s_network_is_answered_with_its_figures(real):
     assert layer[Candidate.BEST_BIAS] == pytest.approx(0.59, abs=0.05)
     assert layer[Candidate.FROZEN_DEVIATION] == pytest.approx(0.87, abs=0.05)
     assert layer[Candidate.BEST_AFFINE_FIT] == pytest.approx(0.92, abs=0.03)
+
+
+def test_no_answer_rests_on_what_is_not_known():
+    """A norm of unknown kind, or of unknown readers, leaves the answer unknown and says why."""
+    generator = generator_of(11)
+    net = normalised_network(generator, (3, 6, 2))
+    layers = list(net.layers)
+    normed = layers[1]
+    place = (normed.name, normed.inputs, normed.scope, normed.gamma, normed.beta, normed.epsilon)
+    layers[1] = OtherNorm(*place)
+    kindless = answered(replace(net, layers=tuple(layers)))
+    assert kindless.one_vector is None
+    assert f"'{normed.scope}'" in kindless.sentence
+    layers[1] = OtherNorm(*place, axes=(1, 2))
+    assert answered(replace(net, layers=tuple(layers))).one_vector is False
+    # without an activation behind the norm the next layer would take both, if it reads it
+    linear = normalised_network(generator, (3, 6, 2), function="identity")
+    assert answered(linear).one_vector is True
+    unread = answered(replace(linear, wiring=Fact.unknown("--order")))
+    assert unread.one_vector is None
+    assert "not known" in unread.sentence
