@@ -60,7 +60,11 @@ def _from_graph(
         graph = _graph(checkpoint)
         if graph is None:
             return ()
-        by_key = {variable.key: variable for variable in checkpoint.values()}
+        # a copy goes by the name of what it is a copy of: dense/kernel, not _all_variables/0
+        copied = checkpoint.doubles
+        by_key = {
+            one.key: checkpoint[copied.get(one.name, one.name)] for one in checkpoint.values()
+        }
         constants = Constants(graph, by_key, _object_keys(checkpoint))
         found = networks_of(graph, constants, settings.output)
     except GraphError as error:

@@ -90,6 +90,9 @@ def test_a_random_model_is_recovered(tensorflow: Any, container: str, source: So
             for layer in network.layers:
                 for _, fact in layer.facts():
                     assert fact.source is source
+                for _, parameter in layer.parameters():
+                    for name in parameter.variables:  # people's names, no place in a list
+                        assert not name.rpartition("/")[2].isdigit()
             checked[container] += 1
         finally:
             shutil.rmtree(folder)
