@@ -9,6 +9,7 @@ import click
 from lnfold.checkpoint import open_checkpoint
 from lnfold.cli.box import box_options
 from lnfold.cli.facts import fact_options, settings
+from lnfold.cli.progress import progress
 from lnfold.network.recover import recover
 from lnfold.network.roles import role_of
 from lnfold.report.record import NetworkReport, Question, Report, build_report
@@ -53,10 +54,9 @@ def command(
         report = build_report(checkpoint, recovery, Question(network, inputs))
         copies = copy_differences(recovery.networks)
         chosen = Report(checkpoint, recovery, tuple(_originals(report, network)), report.notes)
-        texts = [
-            as_text(explain(one, copies, layer, unit))
-            for one in with_detail(chosen, BoxOption(box, box_file)).networks
-        ]
+        with progress("corners of the box") as watch:
+            full = with_detail(chosen, BoxOption(box, box_file), watch)
+        texts = [as_text(explain(one, copies, layer, unit)) for one in full.networks]
     if not texts:
         texts = ["No dense layer was found, so there is no network to explain.\n"]
     click.echo("\n\n".join(texts), nl=False)

@@ -10,6 +10,7 @@ import click
 from lnfold.checkpoint import open_checkpoint
 from lnfold.cli.box import box_options
 from lnfold.cli.facts import fact_options, settings
+from lnfold.cli.progress import progress
 from lnfold.network.recover import recover
 from lnfold.report.record import Question, Report, build_report
 
@@ -65,7 +66,8 @@ def command(
         if detail or html is not None or box is not None or box_file is not None:
             from lnfold.report.full import BoxOption, with_detail
 
-            report = with_detail(report, BoxOption(box, box_file))
+            with progress("corners of the box") as watch:
+                report = with_detail(report, BoxOption(box, box_file), watch)
         if html is not None:
             from lnfold.report.html import write_html
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,17 +101,6 @@ class Box:
                 last,
             ]
         )
-
-    def corners(self, rows: int) -> Iterator[Array]:
-        """All 2^extended corners, in blocks of at most ``rows`` [rows, width]."""
-        extended = np.flatnonzero(self.low < self.high)
-        count = 1 << extended.size
-        for start in range(0, count, rows):
-            numbers = np.arange(start, min(start + rows, count))
-            corners = np.tile(self.low, (numbers.size, 1))
-            chosen = (numbers[:, None] >> np.arange(extended.size)) & 1
-            corners[:, extended] = np.where(chosen == 1, self.high[extended], self.low[extended])
-            yield corners
 
     @property
     def extended(self) -> int:

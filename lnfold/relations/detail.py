@@ -10,6 +10,7 @@ import numpy as np
 from lnfold.network.layers import BatchNorm, LayerNorm, Network, RMSNorm
 from lnfold.relations.box import Box
 from lnfold.relations.conditioning import Conditioning, conditioning
+from lnfold.relations.corners import Watch
 from lnfold.relations.frozen import FrozenError, frozen_error
 from lnfold.relations.independent import Independence, independence
 from lnfold.relations.lifted import Lifted, lift
@@ -71,16 +72,18 @@ def detail(
     relations: tuple[Relation, ...],
     values: Mapping[str, Array] | None,
     boxes: Mapping[str, Box] | None = None,
+    watch: Watch | None = None,
 ) -> Detail:
     """Every analysis of a network's pairs.
 
     Args:
         values: float64 values of all layers on the inputs used, or None.
         boxes: a box for inputs by name; an input without one is taken to be anything.
+        watch: told how far a long search of a box's corners is.
     """
     boxes = boxes or {}
     pairs = tuple(relation.pair for relation in relations)
-    reached = reaches(network, boxes) if network.complete else None
+    reached = reaches(network, boxes, watch) if network.complete else None
     effects = {} if values is None else sensitivities(network, pairs, values)
     layers, units = [], {}
     for relation in relations:

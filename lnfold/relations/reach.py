@@ -34,8 +34,9 @@ from lnfold.network.layers import (
     Standardize,
 )
 from lnfold.relations.box import Box
+from lnfold.relations.corners import Watch
 from lnfold.relations.lifted import lift, vector
-from lnfold.relations.unit_ranges import CORNERS, Bound, normalised_ranges
+from lnfold.relations.unit_ranges import Bound, normalised_ranges
 
 Array = np.ndarray
 
@@ -59,6 +60,8 @@ _TURNED: Final = {
     "hard_swish": -1.5,
 }  # fmt: skip
 
+_SEARCHED: Final = 16  # units up to which a box that is not free is searched
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reach:
@@ -80,11 +83,14 @@ class Reach:
         return bool(self.sources)
 
 
-def reaches(network: Network, boxes: Mapping[str, Box] | None = None) -> dict[str, Reach]:
+def reaches(
+    network: Network, boxes: Mapping[str, Box] | None = None, watch: Watch | None = None
+) -> dict[str, Reach]:
     """A box for every value of a complete network.
 
     Args:
         boxes: what is known of the inputs, by name; everything where nothing is.
+        watch: told how far a long search of a box's corners is.
     """
     boxes = boxes or {}
     found = {
@@ -94,12 +100,14 @@ def reaches(network: Network, boxes: Mapping[str, Box] | None = None) -> dict[st
     widths = network.widths()
     for layer in network.layers:
         # infinities can meet (∞ − ∞), and layers be unknown; then nothing is known
-        reach = _reach(network, layer, found)
+        reach = _reach(network, layer, found, watch)
         found[layer.name] = reach or Reach(Box.of_everything(widths[layer.name]))
     return found
 
 
-def _reach(network: Network, layer: Layer, found: Mapping[str, Reach]) -> Reach | None:
+def _reach(
+    network: Network, layer: Layer, found: Mapping[str, Reach], watch: Watch | None
+) -> Reach | None:
     reads = [found[name] for name in layer.inputs]
     first = reads[0]
     if isinstance(layer, Dense):
@@ -108,7 +116,7 @@ def _reach(network: Network, layer: Layer, found: Mapping[str, Reach]) -> Reach 
         low = -first.box.affine_maximum(-kernel, -bias)
         return _boxed(low, first.box.affine_maximum(kernel, bias))
     if isinstance(layer, LayerNorm | RMSNorm):
-        return _normalised(network, layer, found)
+        return _normalised(network, layer, found, watch)
     if isinstance(layer, BatchNorm):
         return _batch_normalised(layer, first)
     if isinstance(layer, Standardize):
@@ -149,7 +157,9 @@ def _scaled(reach: Reach, scale: Array, shift: Array) -> Reach | None:
     return _boxed(ends.min(axis=0) + shift, ends.max(axis=0) + shift, reach.sources)
 
 
-def _normalised(network: Network, norm: Norm, found: Mapping[str, Reach]) -> Reach | None:
+def _normalised(
+    network: Network, norm: Norm, found: Mapping[str, Reach], watch: Watch | None
+) -> Reach | None:
     units = found[norm.input].box.width
     most = np.sqrt(units - 1 if isinstance(norm, LayerNorm) else units)
     low, high, bounds = np.full(units, -most), np.full(units, most), None
@@ -158,7 +168,7 @@ def _normalised(network: Network, norm: Norm, found: Mapping[str, Reach]) -> Rea
         lifted = lift(before, norm)
         if not lifted.finite:
             return None
-        bounds = normalised_ranges(lifted, _searched(found[before.input]))
+        bounds = normalised_ranges(lifted, _searched(found[before.input]), watch)
         low, high = bounds[0].values, bounds[1].values
     gamma, beta = vector(norm.gamma, units, 1.0), vector(norm.beta, units, 0.0)
     scaled = _scaled(Reach(Box(low, high)), gamma, beta)
@@ -172,7 +182,7 @@ def _searched(reach: Reach) -> Box:
     beside √(n − 1); the search is left out there.
     """
     width = reach.box.width
-    return reach.box if reach.free or width <= CORNERS else Box.of_everything(width)
+    return reach.box if reach.free or width <= _SEARCHED else Box.of_everything(width)
 
 
 def _batch_normalised(norm: BatchNorm, reach: Reach) -> Reach | None:

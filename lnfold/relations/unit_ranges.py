@@ -9,12 +9,12 @@ and a length. For a box low ≤ x ≤ high (either side may be infinite) its sup
 G·w ≤ 0 being the box written as a cone in w = t·(x, 1). The first line is the projection
 theorem for cones: w ↦ T_i·w is linear on {‖R·w‖ ≤ 1}. Without bounds only t ≥ 0 is left, and
 the formula is the root of unit i's leverage, √(T_iᵀ·Q⁻¹·T_i) with Q = RᵀR. Any mu ≥ 0 gives a
-sound bound. In the second line ‖R·x̃‖/|T_i·x̃| is quasi-convex, so corners suffice; beyond
-``CORNERS`` inputs the sound bound is −min|T_i·x̃| / max‖R·x̃‖.
+sound bound. In the second line ``corners`` says why corners suffice; beyond its ``CORNERS``
+inputs the sound bound is −min|T_i·x̃| / max‖R·x̃‖.
 
 A bound is called exact where the maximising input was found and its own z_i, computed
 directly, is that bound to ``CLOSE``; Σ z_i = 0 and Σ z_i² ≤ n hold besides, so |z_i| never
-passes √(n − 1), or √n for RMSNorm. O(inputs²·units), and 2^inputs·units for corners.
+passes √(n − 1), or √n for RMSNorm. O(inputs²·units), and 2^inputs·(inputs + units) for corners.
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ import numpy as np
 
 from lnfold.relations.box import Box
 from lnfold.relations.cone import polar_projections
+from lnfold.relations.corners import CORNERS, Watch, corner_maxima
 from lnfold.relations.lifted import Lifted
 
 Array = np.ndarray
 
-CORNERS: Final = 16  # inputs up to which all their 2^inputs corners are tried
 CLOSE: Final = 1e-9
 _WIDE: Final = 512  # with more units than this and no fewer inputs, √(n − 1) is all that is said
-_BLOCK: Final = 1 << 22  # numbers in a block of corners
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,8 +53,11 @@ class Bound:
     inputs: Array
 
 
-def normalised_ranges(lifted: Lifted, box: Box) -> tuple[Bound, Bound]:
+def normalised_ranges(lifted: Lifted, box: Box, watch: Watch | None = None) -> tuple[Bound, Bound]:
     """Infimum and supremum of every z_i over a box of the dense layer's inputs.
+
+    Args:
+        watch: told now and then how many of how many corners were tried, where many are.
 
     Raises:
         ValueError: the box has another width than the layer, or a parameter is not finite.
@@ -66,14 +68,14 @@ def normalised_ranges(lifted: Lifted, box: Box) -> tuple[Bound, Bound]:
         raise ValueError("a parameter is NaN or infinite")
     # an input that no unit reads is as good as fixed
     box = box.pinned(np.asarray(~lifted.rows[:-1].any(axis=1)))
-    below = _suprema(lifted, box, -1.0)
+    below = _suprema(lifted, box, -1.0, watch)
     return (
         Bound(-below.values, below.exact, below.attained, below.inputs),
-        _suprema(lifted, box, 1.0),
+        _suprema(lifted, box, 1.0, watch),
     )
 
 
-def _suprema(lifted: Lifted, box: Box, sign: float) -> Bound:
+def _suprema(lifted: Lifted, box: Box, sign: float, watch: Watch | None) -> Bound:
     """The suprema of sign·z_i."""
     units, inputs = lifted.units, lifted.inputs
     rows = sign * lifted.rows
@@ -88,7 +90,7 @@ def _suprema(lifted: Lifted, box: Box, sign: float) -> Bound:
     if falling.any():
         found.values[falling] = np.minimum(found.values[falling], 0.0)
         if box.extended <= CORNERS and box.bounded:
-            _by_corners(found, box, falling)
+            _by_corners(found, box, falling, watch)
         elif box.bounded:
             farthest = np.sqrt(
                 np.square(box.largest(lifted.rows[:-1], lifted.rows[-1])).mean() + lifted.epsilon
@@ -170,20 +172,10 @@ def _by_cone(found: _Found, box: Box, which: Array) -> None:
     found.settle(limits, inputs, limit=True)
 
 
-def _by_corners(found: _Found, box: Box, which: Array) -> None:
-    lifted = found.lifted
+def _by_corners(found: _Found, box: Box, which: Array, watch: Watch | None) -> None:
     units = np.flatnonzero(which)
-    best = np.full(units.size, -np.inf)
-    where = np.zeros((units.size, lifted.inputs))
-    for corners in box.corners(max(_BLOCK // lifted.units, 1)):
-        y = corners @ found.rows[:-1] + found.rows[-1]
-        s = np.sqrt(np.square(y).mean(axis=1, keepdims=True) + lifted.epsilon)
-        z = y[:, units] / s
-        top = z.argmax(axis=0)
-        values = z[top, np.arange(units.size)]
-        better = values > best
-        best[better] = values[better]
-        where[better] = corners[top[better]]
-    found.values[units] = best
-    found.exact[units] = found.attained[units] = True
-    found.inputs[units] = where
+    values, corners = corner_maxima(found.lifted, found.rows, box, units, watch)
+    inputs = np.full((found.lifted.units, found.lifted.inputs), np.nan)
+    inputs[units] = corners
+    found.values[units] = np.minimum(found.values[units], values)
+    found.settle(which, inputs)

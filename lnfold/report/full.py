@@ -12,6 +12,7 @@ from lnfold.network.layers import Network
 from lnfold.network.run import run
 from lnfold.relations.box import Box
 from lnfold.relations.box_choice import box_of_arrays, box_of_numbers
+from lnfold.relations.corners import Watch
 from lnfold.relations.detail import detail
 from lnfold.report.record import NetworkReport, Report
 
@@ -38,20 +39,23 @@ class BoxOption:
         return {}
 
 
-def with_detail(report: Report, box: BoxOption | None = None) -> Report:
+def with_detail(report: Report, box: BoxOption | None = None, watch: Watch | None = None) -> Report:
     """The same report with the full account of every network.
+
+    Args:
+        watch: told how far a long search of a box's corners is.
 
     Raises:
         UsageError: the box does not fit a network.
     """
     box = box or BoxOption()
-    return replace(report, networks=tuple(_detailed(one, box) for one in report.networks))
+    return replace(report, networks=tuple(_detailed(one, box, watch) for one in report.networks))
 
 
-def _detailed(one: NetworkReport, box: BoxOption) -> NetworkReport:
+def _detailed(one: NetworkReport, box: BoxOption, watch: Watch | None) -> NetworkReport:
     network = one.network
     values = None
     if one.observations is not None:
         values = run(network, one.observations.inputs, np.float64, trace=True)
     boxes = box.boxes(network) if network.complete else {}
-    return replace(one, detail=detail(network, one.relations, values, boxes))
+    return replace(one, detail=detail(network, one.relations, values, boxes, watch))
