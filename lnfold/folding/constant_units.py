@@ -67,8 +67,8 @@ def _passed(slot: Slot, beta: Array) -> Array:
     """The units' constant values after the activations on the way."""
     value = beta[None, :]
     for one in slot.through:
-        alpha = 1.0 if one.alpha is None else one.alpha
-        value = FUNCTIONS[str(one.function.value)].apply(value, alpha)
+        function = FUNCTIONS[str(one.function.value)]
+        value = function.apply(value, function.alpha if one.alpha is None else one.alpha)
     return np.asarray(value[0])
 
 

@@ -142,7 +142,7 @@ def _activation(layer: Activation, program: Program) -> None:
     elif function.name == "tanh":
         program.actions.append(partial(np.tanh, x, z))
     else:
-        alpha = 1.0 if layer.alpha is None else layer.alpha
+        alpha = function.alpha if layer.alpha is None else layer.alpha
         program.actions.append(lambda: np.copyto(z, function.apply(x, alpha)))
 
 

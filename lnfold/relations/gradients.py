@@ -7,6 +7,7 @@ Activations with a kink take the derivative of the side they are on.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -18,13 +19,16 @@ from lnfold.network.layers import (
     Add,
     Affine,
     BatchNorm,
+    Centre,
     Clip,
     Concat,
     Dense,
     Layer,
     LayerNorm,
+    Multiply,
     Network,
     RMSNorm,
+    Slice,
     Standardize,
 )
 from lnfold.relations.lifted import vector
@@ -106,7 +110,7 @@ def _activation(layer: Activation, values: Values, after: Array) -> tuple[Array,
     name = layer.function.value
     if name not in _SLOPES:
         raise NotDifferentiableError(f"{layer.kind} {name}")
-    alpha = 1.0 if layer.alpha is None else layer.alpha
+    alpha = FUNCTIONS[str(name)].alpha if layer.alpha is None else layer.alpha
     x, f = values[layer.input], values[layer.name]
     if name == "softmax":
         return (f * (after - (f * after).sum(axis=1, keepdims=True)),)
@@ -120,11 +124,32 @@ def _concat(layer: Concat, values: Values, after: Array) -> tuple[Array, ...]:
     return tuple(np.split(after, ends, axis=1))
 
 
+def _gathered(moved: Array, units: int) -> Array:
+    """A movement [rows, units]; a single unit that was added to all gathers theirs."""
+    return moved if moved.shape[1] == units else moved.sum(axis=1, keepdims=True)
+
+
 def _add(layer: Add, values: Values, after: Array) -> tuple[Array, ...]:
-    total = after.sum(axis=1, keepdims=True)
-    return tuple(
-        total if values[name].shape[1] < after.shape[1] else after for name in layer.inputs
-    )
+    return tuple(_gathered(after, values[name].shape[1]) for name in layer.inputs)
+
+
+def _multiply(layer: Multiply, values: Values, after: Array) -> tuple[Array, ...]:
+    moved = []
+    for index, name in enumerate(layer.inputs):
+        others = (values[one] for i, one in enumerate(layer.inputs) if i != index)
+        product = functools.reduce(np.multiply, others, after)
+        moved.append(_gathered(product, values[name].shape[1]))
+    return tuple(moved)
+
+
+def _slice(layer: Slice, values: Values, after: Array) -> tuple[Array, ...]:
+    whole = np.zeros(values[layer.input].shape)
+    whole[:, layer.start : layer.stop] = after
+    return (whole,)
+
+
+def _centre(layer: Centre, values: Values, after: Array) -> tuple[Array, ...]:
+    return (after - after.mean(axis=1, keepdims=True),)
 
 
 def _standardize(layer: Standardize, values: Values, after: Array) -> tuple[Array, ...]:
@@ -210,6 +235,9 @@ _RULES: Final[dict[type[Layer], Callable[..., tuple[Array, ...]]]] = {
     Activation: _activation,
     Concat: _concat,
     Add: _add,
+    Multiply: _multiply,
+    Slice: _slice,
+    Centre: _centre,
     Standardize: _standardize,
     Affine: _affine,
     Clip: _clip,

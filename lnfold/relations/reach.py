@@ -22,15 +22,18 @@ from lnfold.network.layers import (
     Add,
     Affine,
     BatchNorm,
+    Centre,
     Clip,
     Concat,
     Dense,
     Layer,
     LayerNorm,
+    Multiply,
     Network,
     Norm,
     Parameter,
     RMSNorm,
+    Slice,
     Standardize,
 )
 from lnfold.relations.box import Box
@@ -137,6 +140,17 @@ def _reach(
     if isinstance(layer, Add):
         low = np.sum(np.broadcast_arrays(*(one.box.low for one in reads)), axis=0)
         return _boxed(low, np.sum(np.broadcast_arrays(*(one.box.high for one in reads)), axis=0))
+    if isinstance(layer, Slice):
+        part = slice(layer.start, layer.stop)
+        return _boxed(first.box.low[part], first.box.high[part], first.sources)
+    if isinstance(layer, Centre):
+        # the mean holds the unit itself: of unit i's own range 1 − 1/n is left
+        kernel = np.eye(first.box.width) - 1 / first.box.width
+        nothing = np.zeros(first.box.width)
+        low = -first.box.affine_maximum(-kernel, nothing)
+        return _boxed(low, first.box.affine_maximum(kernel, nothing))
+    if isinstance(layer, Multiply):
+        return _multiplied(reads)
     return None
 
 
@@ -203,7 +217,7 @@ def _activated(layer: Activation, reach: Reach) -> Reach | None:
         return _boxed(np.zeros_like(low), np.ones_like(high))
     if name == "log_softmax":
         return _boxed(np.full_like(low, -np.inf), np.zeros_like(high))
-    alpha = 1.0 if layer.alpha is None else layer.alpha
+    alpha = FUNCTIONS[name].alpha if layer.alpha is None else layer.alpha
     with np.errstate(all="ignore"):
         ends = np.stack([FUNCTIONS[name].apply(end, alpha) for end in (low, high)])
     if name in _RISING and not (name == "leaky_relu" and alpha < 0):
@@ -216,6 +230,16 @@ def _activated(layer: Activation, reach: Reach) -> Reach | None:
         least = np.where(turning, np.minimum(least, _LEAST[name] / alpha), least)
         return _boxed(least, ends.max(axis=0))
     return None
+
+
+def _multiplied(reads: list[Reach]) -> Reach | None:
+    low, high = reads[0].box.low, reads[0].box.high
+    for one in reads[1:]:
+        with np.errstate(invalid="ignore"):
+            ends = np.stack([a * b for a in (low, high) for b in (one.box.low, one.box.high)])
+        ends[np.isnan(ends)] = 0.0  # 0·∞: no product of numbers comes near it but 0
+        low, high = ends.min(axis=0), ends.max(axis=0)
+    return _boxed(low, high)
 
 
 def _joined(reads: list[Reach]) -> Reach | None:

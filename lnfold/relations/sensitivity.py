@@ -11,7 +11,7 @@ of which only gamma·z·epsilon/s³ comes through.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,11 +50,14 @@ class Sensitivity:
         constant_left, normalised_left: the largest length that comes through, on any row, of a
             movement of the bias of length 1 along 1 and along z; 0 up to rounding for
             LayerNorm's constant, and up to epsilon for z. None for BatchNorm.
+        gap: the kind of layer whose derivative is not known, so that none of the outputs is;
+            empty where all are.
     """
 
     effects: tuple[Effect, ...]
     constant_left: float | None
     normalised_left: float | None
+    gap: str = ""
 
 
 def sensitivities(
@@ -66,25 +69,25 @@ def sensitivities(
         values: float64 values of all layers.
     """
     sample = {name: array[:ROWS] for name, array in values.items()}
-    moved = _output_gradients(network, sample)
+    moved: list[dict[str, Array]] | None = None
+    gap = ""
+    try:
+        moved = _output_gradients(network, sample)
+    except NotDifferentiableError as error:
+        gap = str(error)
     return {
-        pair.norm.name: _sensitivity(pair, sample, moved)
+        pair.norm.name: replace(_sensitivity(pair, sample, moved), gap=gap)
         for pair in pairs
         if isinstance(pair.norm, LayerNorm | RMSNorm | BatchNorm)
     }
 
 
-def _output_gradients(
-    network: Network, values: Mapping[str, Array]
-) -> list[dict[str, Array]] | None:
-    try:
-        return [
-            gradients(network, values, output, unit)
-            for output in network.outputs
-            for unit in range(min(values[output].shape[1], _OUTPUT_UNITS))
-        ]
-    except NotDifferentiableError:
-        return None
+def _output_gradients(network: Network, values: Mapping[str, Array]) -> list[dict[str, Array]]:
+    return [
+        gradients(network, values, output, unit)
+        for output in network.outputs
+        for unit in range(min(values[output].shape[1], _OUTPUT_UNITS))
+    ]
 
 
 def _sensitivity(

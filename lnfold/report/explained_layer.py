@@ -202,6 +202,11 @@ def _sensitive(layer: LayerDetail) -> Iterator[str]:
             )
             said.append(f"{effect.vector} moves the layer by {figure(effect.layer)}{outputs}")
         yield f"A random step of length 1 in {'; in '.join(said)} (root mean square, measured)."
+        if layer.sensitivity.gap:
+            yield (
+                "What that does to the outputs is not known: no derivative is written down here "
+                f"for a layer of kind {layer.sensitivity.gap}."
+            )
         if layer.sensitivity.constant_left is not None:
             yield (
                 "Two directions of the bias are lost: along the constant one "

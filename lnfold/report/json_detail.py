@@ -58,6 +58,7 @@ def relation_fields(layer: LayerDetail) -> Json:
                 ],
                 "constant_left": layer.sensitivity.constant_left,
                 "normalised_left": layer.sensitivity.normalised_left,
+                "gap": layer.sensitivity.gap,
             },
             "lipschitz": None
             if layer.steepness is None

@@ -9,16 +9,19 @@ from lnfold.network.activations import FUNCTIONS
 from lnfold.network.layers import (
     Add,
     Affine,
+    Centre,
     Clip,
     Concat,
     LayerNorm,
+    Multiply,
     Network,
     Opaque,
     RMSNorm,
+    Slice,
     Standardize,
 )
-from lnfold.network.run import run
-from lnfold.relations.gradients import NotDifferentiableError, gradients
+from lnfold.network.run import _STEPS, run
+from lnfold.relations.gradients import _RULES, NotDifferentiableError, gradients
 from tests.relations.random_networks import (
     activation,
     batch_norm,
@@ -104,6 +107,76 @@ def test_the_other_layers_have_their_derivatives():
     x = generator.normal(1, 2, (200, 3))
     x = x[away_from_kinks((x - 1) / 2, (-1.5, 1.5))]
     assert check(network(layers, 3), x) >= 400
+
+
+def dueling(generator: np.random.Generator) -> Network:
+    """Advantages minus their mean, plus a value; a gate of a slice, itself and one unit."""
+    layers = [
+        dense("d", "x", generator.normal(size=(3, 6)), generator.normal(size=6)),
+        norm("n", "d", generator.normal(1, 0.5, 6), generator.normal(size=6), 1e-3),
+        Slice("left", ("n",), "left", 0, 3),
+        Slice("right", ("n",), "right", 2, 5),
+        Slice("one", ("n",), "one", 5, 6),
+        activation("gate", "right", "sigmoid"),
+        Multiply("m", ("left", "gate", "left", "one"), "m"),
+        Centre("c", ("m",), "c"),
+        Add("q", ("c", "one"), "q"),
+    ]
+    return network(layers, 3)
+
+
+def test_slices_gates_and_centred_advantages_have_their_derivatives():
+    """A product that reads one value twice and a single unit spread over all."""
+    generator = generator_of(11)
+    assert check(dueling(generator), generator.normal(size=(64, 3))) == 64 * 3 * 3
+
+
+def test_derivatives_are_those_of_tensorflow_s_tape(tensorflow):
+    """The same dueling head written in TensorFlow, differentiated by its GradientTape."""
+    tf = tensorflow
+    generator = generator_of(13)
+    net = dueling(generator)
+    x = generator.normal(size=(32, 3))
+    layers = {layer.name: layer for layer in net.layers}
+    parameters = {
+        role: tf.constant(np.asarray(one.array, np.float64))
+        for layer in (layers["d"], layers["n"])
+        for role, one in layer.parameters()
+    }
+    read = tf.constant(x)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(read)
+        y = read @ parameters["kernel"] + parameters["bias"]
+        mean, variance = tf.nn.moments(y, [1], keepdims=True)
+        n = tf.nn.batch_normalization(
+            y, mean, variance, parameters["beta"], parameters["gamma"], 1e-3
+        )
+        left, one = n[:, :3], n[:, 5:]
+        m = left * tf.sigmoid(n[:, 2:5]) * left * one
+        q = m - tf.reduce_mean(m, 1, keepdims=True) + one
+        units = [q[:, unit] for unit in range(3)]
+    values = run(net, x, np.float64, trace=True)
+    np.testing.assert_allclose(values["q"], q.numpy(), rtol=0, atol=1e-12)
+    for unit in range(3):
+        found = gradients(net, values, "q", unit)
+        for name, theirs in (("x", read), ("d", y), ("n", n)):
+            expected = tape.gradient(units[unit], theirs).numpy()
+            scale = 1 + np.abs(expected).max()
+            # both are float64; sums of six units in different orders
+            np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-12 * scale)
+
+
+def test_leaky_relu_without_a_slope_has_tensorflow_s():
+    """A slope that nothing says is the one that the run uses, 0.2, not 1."""
+    net = network([activation("a", "x", "leaky_relu")], 2)
+    assert check(net, np.array([[-1.0, 2.0], [-3.0, -4.0]])) == 8
+
+
+def test_every_layer_that_runs_has_a_derivative():
+    """What the re-run computes, reverse accumulation takes back."""
+    ours = {kind for kind in _STEPS if kind.__module__.startswith("lnfold.network")}
+    assert len(ours) >= 13
+    assert ours <= set(_RULES)
 
 
 def test_a_layer_without_a_rule_is_named():

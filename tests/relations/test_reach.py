@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from lnfold.network.activations import FUNCTIONS
 from lnfold.network.evidence import Fact
-from lnfold.network.layers import Add, Affine, Clip, Concat, Input, Network, Opaque, Standardize
+from lnfold.network.layers import (
+    Add,
+    Affine,
+    Centre,
+    Clip,
+    Concat,
+    Input,
+    Multiply,
+    Network,
+    Opaque,
+    Slice,
+    Standardize,
+)
 from lnfold.network.run import run
 from lnfold.relations.box import Box
 from lnfold.relations.reach import reaches
@@ -57,6 +71,36 @@ def test_every_activation_is_bounded_soundly(name):
         assert (values.max(axis=0) >= box.high - 1e-12).all()
         # the least value of an activation that turns is rounded down
         assert (values.min(axis=0)[:3] >= box.low[:3]).all()
+
+
+def test_slices_gates_and_centred_values_stay_within_their_boxes():
+    """Interval rules of slice, product and centre are sound and nearly met; a slice stays free."""
+    layers = [
+        Slice("left", ("x",), "left", 0, 2),
+        Slice("right", ("x",), "right", 2, 4),
+        Multiply("m", ("left", "right"), "m"),
+        Centre("c", ("x",), "c"),
+        Concat("both", ("m", "c"), "both"),
+    ]
+    net = network(layers, 4)
+    box = Box(np.array([-1.0, 2.0, -3.0, -0.5]), np.array([2.0, 3.0, 1.0, 0.25]))
+    corners = np.array(list(product(*np.stack([box.low, box.high], axis=1))))
+    found = reaches(net, {"x": box})
+    values = run(net, corners, np.float64, trace=True)
+    for name in ("left", "right", "m", "c"):  # each rule is met at a corner
+        np.testing.assert_allclose(values[name].min(axis=0), found[name].box.low, atol=1e-12)
+        np.testing.assert_allclose(values[name].max(axis=0), found[name].box.high, atol=1e-12)
+    assert found["left"].free
+    assert not found["m"].free
+    assert not found["c"].free
+    assert reaches(net)["m"].box.everything
+
+
+def test_leaky_relu_without_a_slope_is_bounded_by_the_run_s():
+    """-3 becomes -0.6 with TensorFlow's slope of 0.2."""
+    net = network([activation("a", "x", "leaky_relu")], 1)
+    box = reaches(net, {"x": Box(np.array([-3.0]), np.array([1.0]))})["a"].box
+    assert box.low[0] == pytest.approx(-0.6)
 
 
 def test_what_is_free_is_known():
