@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
 
 from lnfold.errors import UsageError
 from lnfold.network.layers import Network
-from lnfold.network.rounding import Rounding, largest_difference
+from lnfold.network.rounding import Rounding, largest_difference, row_differences
 
 Array = np.ndarray
 
@@ -36,12 +36,21 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One comparison: ``passed`` where ``max_abs`` does not exceed ``tolerance``."""
+    """One comparison: ``passed`` where ``max_abs`` does not exceed ``tolerance``.
+
+    Attributes:
+        errors: the largest |difference| of any output in each row [rows].
+    """
 
     against: Against
     max_abs: float
     tolerance: float
-    rows: int
+    errors: Array = field(repr=False, compare=False)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were compared."""
+        return int(self.errors.size)
 
     @property
     def passed(self) -> bool:
@@ -50,7 +59,8 @@ class Check:
 
 def check_float64(rounding: Rounding) -> Check:
     """The plain float32 run against float64, judged by the runs in other orders."""
-    return Check(Against.FLOAT64, rounding.error, rounding.tolerance, _rows(rounding.double))
+    errors = row_differences(rounding.single, rounding.double)
+    return Check(Against.FLOAT64, rounding.error, rounding.tolerance, errors)
 
 
 def check_outputs(
@@ -84,9 +94,5 @@ def check_outputs(
         against,
         largest_difference(rounding.single, matched),
         rounding.tolerance,
-        _rows(rounding.single),
+        row_differences(rounding.single, matched),
     )
-
-
-def _rows(outputs: Mapping[str, Array]) -> int:
-    return len(next(iter(outputs.values())))

@@ -58,11 +58,19 @@ def measure_rounding(network: Network, inputs: Mapping[str, Array]) -> Rounding:
 
 def largest_difference(left: Mapping[str, Array], right: Mapping[str, Array]) -> float:
     """The largest |left − right| over all outputs; NaN on one side only counts as infinite."""
-    return max((_largest(left[name], right[name]) for name in left), default=0.0)
+    found = [float(_off(left[name], right[name]).max(initial=0.0)) for name in left]
+    return max(found, default=0.0)
 
 
-def _largest(left: Array, right: Array) -> float:
+def row_differences(left: Mapping[str, Array], right: Mapping[str, Array]) -> Array:
+    """The same for each row: [rows], float64."""
+    rows = [_off(left[name], right[name]).max(axis=1, initial=0.0) for name in left]
+    largest: Array = np.max(rows, axis=0)
+    return largest
+
+
+def _off(left: Array, right: Array) -> Array:
     a, b = np.asarray(left, np.float64), np.asarray(right, np.float64)
     with np.errstate(invalid="ignore"):
         difference = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
-    return float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
+    return np.nan_to_num(difference, nan=np.inf)

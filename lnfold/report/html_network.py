@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from lnfold.checking.checks import Check
 from lnfold.figures import figure, printable
 from lnfold.network.run import run
 from lnfold.relations.answer import Answer
@@ -13,7 +14,7 @@ from lnfold.relations.one_vector import measurable, with_candidate
 from lnfold.report.chain import chains
 from lnfold.report.explanation import QUESTION, explain
 from lnfold.report.html_diagram import diagram
-from lnfold.report.html_elements import Markup, Number, picture, table, tag
+from lnfold.report.html_elements import Markup, Number, joined, picture, table, tag
 from lnfold.report.html_figures import Canvas, error_curves, error_histogram
 from lnfold.report.html_layer import layer_part
 from lnfold.report.record import NetworkReport
@@ -150,15 +151,21 @@ def _checks(canvas: Canvas, one: NetworkReport) -> Iterator[Markup]:
             for check in one.checks
         ],
     )
-    single = run(one.network, one.observations.inputs, np.float32)
-    double = run(one.network, one.observations.inputs, np.float64)
-    with np.errstate(invalid="ignore"):
-        errors = _row_errors(single, double)
-    allowed = one.checks[0].tolerance if one.checks else 0.0
-    yield picture(
-        error_histogram(canvas, errors, allowed),
-        f"Histogram of the rounding error of {errors.size} rows: median "
-        f"{figure(float(np.median(errors)))}, largest {figure(float(errors.max(initial=0.0)))}, "
-        f"allowed {figure(allowed)}",
-        "Float32 against float64: the largest difference of each row, and what is allowed.",
+    yield tag("div", joined(_histogram(canvas, check) for check in one.checks), class_="pictures")
+
+
+def _histogram(canvas: Canvas, check: Check) -> Markup:
+    """How far each row is off in one comparison."""
+    errors, against = check.errors, check.against.sentence
+    equal, broken = int((errors == 0).sum()), int(np.isinf(errors).sum())
+    beside = [f"{equal} of them exactly equal"] if equal else []
+    beside += [f"{broken} without a number on one side only"] if broken else []
+    return picture(
+        error_histogram(canvas, errors, check.tolerance),
+        f"Histogram of how far each of {errors.size} rows is off against {against}: median "
+        f"{figure(float(np.median(errors)) if errors.size else None)}, largest "
+        f"{figure(check.max_abs)}, allowed {figure(check.tolerance)}",
+        f"Against {against}: the largest difference of each of {errors.size} rows"
+        + "".join(f", {one}" for one in beside)
+        + ", and what is allowed.",
     )

@@ -16,10 +16,11 @@ from lnfold.checkpoint import open_checkpoint
 from lnfold.errors import UsageError
 from lnfold.network.layers import Dense
 from lnfold.network.recover import recover
+from lnfold.network.run import run
 from lnfold.report.html import as_html, write_html
 from lnfold.report.html_diagram import diagram
 from lnfold.report.html_elements import Number, table, tag, text
-from lnfold.report.record import Report, build_report
+from lnfold.report.record import Question, Report, build_report
 
 pytest.importorskip("matplotlib", exc_type=ImportError, reason="the html extra is not here")
 
@@ -170,6 +171,28 @@ def test_text_is_escaped_and_control_characters_are_shown():
     assert tag("p", "a < b & c", title='"q"') == '<p title="&quot;q&quot;">a &lt; b &amp; c</p>'
     assert text("a\x1b[2J") == "a\\x1b[2J"
     assert "nan" not in table("t", ["a"], [[Number(None)]])
+
+
+def test_every_check_has_its_histogram(samples, tmp_path):
+    """Expected outputs that are off on a single row: the picture's words say by how much."""
+    with open_checkpoint(samples / "cartpole_actor") as checkpoint:
+        recovery = recover(checkpoint)
+        network = recovery.networks[0]
+        x = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
+        outputs = run(network, x)[network.outputs[0]]
+        outputs[7] += 0.25
+        np.savez(tmp_path / "io.npz", inputs=x, outputs=outputs)
+        file = str(tmp_path / "io.npz")
+        report = build_report(checkpoint, recovery, Question("actor", file, file))
+        page = as_html(report)
+    labels = [v for t, n, v in checked(page).attributes if (t, n) == ("svg", "aria-label")]
+    words = [one for one in labels if one.startswith("Histogram of how far")]
+    assert len(words) == len(report.networks[0].checks) == 2
+    assert "against the outputs given: median 0, largest 0.25" in words[1]
+    errors = report.networks[0].checks[1].errors
+    assert (errors > 0.1).nonzero()[0].tolist() == [7]
+    assert "199 of them exactly equal" in page
+    assert "✗ differs" in page
 
 
 def test_a_missing_library_names_the_extra(report, monkeypatch):
