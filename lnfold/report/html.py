@@ -16,7 +16,7 @@ from importlib.resources import files
 from lnfold.figures import printable
 from lnfold.network.roles import role_of
 from lnfold.report.full import with_detail
-from lnfold.report.html_elements import Markup, Number, joined, table, tag
+from lnfold.report.html_elements import Markup, Number, breaking, joined, table, tag
 from lnfold.report.html_figures import Canvas
 from lnfold.report.html_network import answer_box, network_part
 from lnfold.report.json_report import as_strict
@@ -168,7 +168,7 @@ def _variables(report: Report) -> Iterator[Markup]:
     for variable in report.checkpoint.values():
         shape = " × ".join(str(one) for one in variable.shape) or "scalar"
         role = report.recovery.roles[variable.name].value.replace("_", " ")
-        name = tag("span", variable.name, class_="name")
+        name = tag("span", breaking(variable.name), class_="name")
         rows.append([name, shape, Number(variable.size), variable.dtype, role])
     yield table(
         "All variables of the checkpoint",

@@ -99,6 +99,22 @@ def _cell(value: object, *, first: bool) -> Markup:
 
 def picture(svg: Markup, alternative: str, caption: str, *, wide: bool = False) -> Markup:
     """A figure; ``alternative`` says in words what the picture shows."""
-    labelled = svg.replace("<svg ", f'<svg role="img" aria-label="{text(alternative)}" ', 1)
-    drawing = tag("div", Markup(labelled), class_="scroll")
+    drawing = tag("div", _labelled(svg, alternative), class_="scroll")
     return tag("figure", drawing, tag("figcaption", caption), class_="wide" if wide else None)
+
+
+def pictures(panels: Iterable[tuple[Markup, str]], caption: str) -> Markup:
+    """One figure of several pictures, each with its alternative, that a narrow page stacks."""
+    drawn = joined(_labelled(svg, alternative) for svg, alternative in panels)
+    return tag(
+        "figure", tag("div", drawn, class_="panels"), tag("figcaption", caption), class_="wide"
+    )
+
+
+def _labelled(svg: Markup, alternative: str) -> Markup:
+    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{text(alternative)}" ', 1))
+
+
+def breaking(name: str) -> Markup:
+    """A name that may be broken after each slash of its path, and nowhere else if that helps."""
+    return Markup("/<wbr>".join(text(part) for part in name.split("/")))

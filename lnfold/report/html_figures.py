@@ -7,7 +7,7 @@ that the pictures follow the page into the dark; text stays text.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import StringIO
 from typing import Any, Final
 
@@ -44,12 +44,11 @@ class Canvas:
         self._matplotlib: Any = matplotlib
         self._count = 0
 
-    def axes(
-        self, columns: int = 1, *, width: float = 5.6, height: float = 2.7, head: float = 0.25
-    ) -> Any:
-        """A new figure and its axes, one or a row of them; ``head`` is kept for a legend.
+    def axes(self, *, width: float = 4.4, height: float = 2.4, head: float = 0.25) -> Any:
+        """A new figure and its axes; ``head`` is kept for a legend.
 
-        Sizes are in inches. Margins are fixed: matplotlib's own search for them would take
+        Sizes are in inches: a page shows pictures of the standard width beside each other, a
+        phone below each other. Margins are fixed: matplotlib's own search for them would take
         as long as the drawing.
         """
         from matplotlib.figure import Figure
@@ -61,13 +60,11 @@ class Canvas:
                 right=1 - 0.12 / width,
                 bottom=0.46 / height,
                 top=1 - head / height,
-                wspace=0.42,
             )
-            axes = [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
-        for one in axes:
-            for side in ("top", "right"):
-                one.spines[side].set_visible(False)
-        return figure, axes
+            axis = figure.add_subplot()
+        for side in ("top", "right"):
+            axis.spines[side].set_visible(False)
+        return figure, axis
 
     def svg(self, figure: Any) -> Markup:
         """The figure as inline SVG."""
@@ -97,7 +94,8 @@ def _inline(svg: str, prefix: str) -> Markup:
     svg = re.sub(r'(href="|url\()#', rf"\1#{prefix}-", svg)
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", svg, count=1)
     svg = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
-    svg = re.sub(r"(\d+\.\d{2})\d+", r"\1", svg)  # hundredths of a point are enough
+    # hundredths of a point are enough for places; the numbers at the axes are text, and whole
+    svg = re.sub(r'="[^"]*"', lambda one: re.sub(r"(\d\.\d\d)\d+", r"\1", one[0]), svg)
     svg = svg.replace("font: 9px 'sans-serif'", "font: 9px sans-serif")
     for colour, variable in _COLOURS.items():
         svg = svg.replace(colour, f"var({variable})")
@@ -108,35 +106,40 @@ def _legend(axis: Any, **place: Any) -> None:
     axis.legend(frameon=False, labelcolor=INK, fontsize=8, **place)
 
 
-def histograms(canvas: Canvas, vectors: Mapping[str, Array]) -> Markup:
-    """The distributions of several vectors beside each other."""
-    figure, axes = canvas.axes(len(vectors), width=7.6, height=2.2)
-    for axis, (name, values), colour in zip(axes, vectors.items(), SERIES, strict=False):
-        finite = values[np.isfinite(values)]
-        axis.hist(finite, bins=24, color=colour)
-        axis.set_title(name, fontsize=9, color=INK)
-    axes[0].set_ylabel("units")
+def _whole_numbers(axis: Any) -> None:
+    """Counts are whole: no tick between two of them."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+
+
+def histogram(canvas: Canvas, name: str, values: Array, colour: str) -> Markup:
+    """The distribution of one vector over its units."""
+    figure, axis = canvas.axes(width=3.3, height=2.2)
+    axis.hist(values[np.isfinite(values)], bins=24, color=colour)
+    axis.set_xlabel(name)
+    axis.set_ylabel("units")
+    _whole_numbers(axis)
     return canvas.svg(figure)
 
 
-def scatters(canvas: Canvas, points: Sequence[tuple[str, Array, str, Array]]) -> Markup:
-    """Two vectors against each other, a panel a pair, one point a unit."""
-    figure, axes = canvas.axes(len(points), width=7.6, height=2.5)
-    for axis, (across, x, up, y) in zip(axes, points, strict=True):
-        chosen = np.unique(np.linspace(0, x.size - 1, min(x.size, MOST_POINTS)).astype(int))
-        axis.scatter(x[chosen], y[chosen], s=11, color=SERIES[0], alpha=0.65, linewidths=0)
-        if y.min() < 0 < y.max():
-            axis.axhline(0, color=LINE, linewidth=0.8, zorder=0)
-        if x.min() < 0 < x.max():
-            axis.axvline(0, color=LINE, linewidth=0.8, zorder=0)
-        axis.set_xlabel(across)
-        axis.set_ylabel(up)
+def scatter(canvas: Canvas, across: str, x: Array, up: str, y: Array) -> Markup:
+    """Two vectors against each other, one point a unit."""
+    figure, axis = canvas.axes(width=3.3, height=2.4)
+    chosen = np.unique(np.linspace(0, x.size - 1, min(x.size, MOST_POINTS)).astype(int))
+    axis.scatter(x[chosen], y[chosen], s=11, color=SERIES[0], alpha=0.65, linewidths=0)
+    if y.min() < 0 < y.max():
+        axis.axhline(0, color=LINE, linewidth=0.8, zorder=0)
+    if x.min() < 0 < x.max():
+        axis.axvline(0, color=LINE, linewidth=0.8, zorder=0)
+    axis.set_xlabel(across)
+    axis.set_ylabel(up)
     return canvas.svg(figure)
 
 
 def split_bar(canvas: Canvas, parts: Mapping[str, float]) -> Markup:
     """The squares of orthogonal parts as shares of their sum."""
-    figure, (axis,) = canvas.axes(height=1.25, head=0.4)
+    figure, axis = canvas.axes(height=1.15, head=0.4)
     total = sum(one**2 for one in parts.values()) or 1.0
     left = 0.0
     for (name, length), colour in zip(parts.items(), SERIES, strict=False):
@@ -154,7 +157,7 @@ def unit_ranges(
     canvas: Canvas, low: Array, high: Array, seen: tuple[Array, Array] | None, verdicts: list[str]
 ) -> Markup:
     """What each unit can be, and within it what it was; sorted by the middle of the range."""
-    figure, (axis,) = canvas.axes(width=7.6, height=3.0, head=0.35)
+    figure, axis = canvas.axes(width=7.6, height=3.0, head=0.35)
     order = np.argsort(low + high)
     order = order[np.linspace(0, order.size - 1, min(order.size, MOST_POINTS)).astype(int)]
     x = np.arange(order.size)
@@ -177,19 +180,20 @@ def unit_ranges(
 
 def deviation_histogram(canvas: Canvas, s: Array, smallest: float | None) -> Markup:
     """s(x) over the inputs used, and the least that any input can give."""
-    figure, (axis,) = canvas.axes()
+    figure, axis = canvas.axes()
     axis.hist(s[np.isfinite(s)], bins=40, color=SERIES[0])
     if smallest is not None:
         axis.axvline(smallest, color=SERIES[4], linestyle="--", label="least s of any input")
         _legend(axis)
     axis.set_xlabel("s(x)")
     axis.set_ylabel("inputs")
+    _whole_numbers(axis)
     return canvas.svg(figure)
 
 
 def error_curves(canvas: Canvas, errors: Mapping[str, Array], label: str) -> Markup:
     """For each name, the share of inputs (across) whose error is at most so large (up)."""
-    figure, (axis,) = canvas.axes(width=7.6, height=3.6, head=0.5)
+    figure, axis = canvas.axes(width=7.6, height=3.6, head=0.5)
     for (name, values), colour, mark in zip(errors.items(), SERIES, MARKS, strict=False):
         size = np.sort(np.maximum(values, 1e-300))
         share = np.arange(1, size.size + 1) / size.size
@@ -206,7 +210,7 @@ def error_curves(canvas: Canvas, errors: Mapping[str, Array], label: str) -> Mar
 
 def error_histogram(canvas: Canvas, errors: Array, tolerance: float) -> Markup:
     """|difference| on a logarithmic scale, and what is allowed."""
-    figure, (axis,) = canvas.axes()
+    figure, axis = canvas.axes()
     size = errors[np.isfinite(errors) & (errors > 0)]
     low = float(np.log10(size.min())) if size.size else -12.0
     high = float(np.log10(max(float(size.max(initial=0.0)), tolerance, 1e-300))) + 0.2
@@ -218,4 +222,5 @@ def error_histogram(canvas: Canvas, errors: Array, tolerance: float) -> Markup:
     axis.set_xscale("log")
     axis.set_xlabel("largest |difference| of a row")
     axis.set_ylabel("rows")
+    _whole_numbers(axis)
     return canvas.svg(figure)

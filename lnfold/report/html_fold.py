@@ -8,7 +8,7 @@ from lnfold.figures import figure
 from lnfold.folding.certificate import ROUNDING_LIMIT, Certificate, Folded, Refusal
 from lnfold.folding.steps import Reason
 from lnfold.report.html import as_html
-from lnfold.report.html_elements import Markup, Number, joined, table, tag
+from lnfold.report.html_elements import Markup, Number, breaking, joined, table, tag
 from lnfold.report.record import Report
 from lnfold.whole_file import whole_file
 
@@ -53,7 +53,12 @@ def _steps(certificates: Iterable[Certificate]) -> Markup:
         ["rule and layer", "identity", "changes", "float64 error", "rounding ratio"],
         [
             [
-                joined([tag("div", f"{step.rule} ({step.identity})"), tag("code", step.layer)]),
+                joined(
+                    [
+                        tag("div", f"{step.rule} ({step.identity})"),
+                        tag("code", breaking(step.layer)),
+                    ]
+                ),
                 joined(
                     [
                         tag("div", step.formula),
@@ -63,7 +68,7 @@ def _steps(certificates: Iterable[Certificate]) -> Markup:
                         ),
                     ]
                 ),
-                joined(tag("div", name) for name in step.changed),
+                joined(tag("div", breaking(name)) for name in step.changed),
                 Number(step.float64_error),
                 Number(step.rounding_ratio),
             ]
@@ -87,7 +92,7 @@ def _refused(refusals: Iterable[Refusal]) -> Markup:
     return table(
         "Steps not applied",
         ["rule", "layer", "why"],
-        [[f"{one.rule} ({one.identity})", one.layer, one.sentence] for one in refusals],
+        [[f"{one.rule} ({one.identity})", breaking(one.layer), one.sentence] for one in refusals],
     )
 
 
@@ -97,7 +102,7 @@ def _left(folded: Folded) -> Markup:
         ["layer", "before", "after", "bias", "gamma", "beta"],
         [
             [
-                left.scope,
+                breaking(left.scope),
                 Number(left.before),
                 Number(left.after),
                 Number(left.bias),

@@ -15,7 +15,16 @@ from lnfold.relations.relate import Relation
 from lnfold.relations.units import Units, Verdict
 from lnfold.report import html_figures as draw
 from lnfold.report.explained_layer import UNITS, VECTORS, layer_sections
-from lnfold.report.html_elements import Markup, Number, joined, picture, table, tag
+from lnfold.report.html_elements import (
+    Markup,
+    Number,
+    breaking,
+    joined,
+    picture,
+    pictures,
+    table,
+    tag,
+)
 from lnfold.report.html_figures import Canvas
 from lnfold.report.record import NetworkReport
 
@@ -29,8 +38,9 @@ def layer_part(
 ) -> Iterator[Markup]:
     """The account of one pair; ``anchor`` makes its ids unique."""
     pair = relation.pair
-    scopes = pair.norm.scope if pair.dense is None else f"{pair.dense.scope} → {pair.norm.scope}"
-    yield tag("h3", tag("span", scopes, class_="name"), id=f"layer-{anchor}")
+    scopes = [pair.norm.scope] if pair.dense is None else [pair.dense.scope, pair.norm.scope]
+    names = Markup(" → ".join(breaking(scope) for scope in scopes))
+    yield tag("h3", tag("span", names, class_="name"), id=f"layer-{anchor}")
     figures = {
         VECTORS: [
             *_vectors(canvas, relation),
@@ -62,11 +72,12 @@ def _vectors(canvas: Canvas, relation: Relation) -> Iterator[Markup]:
     }
     vectors = {name: values for name, values in given.items() if values is not None}
     if vectors:
-        yield picture(
-            draw.histograms(canvas, vectors),
-            "Histograms. " + "; ".join(_in_words(name, one) for name, one in vectors.items()),
+        yield pictures(
+            (
+                (draw.histogram(canvas, name, one, colour), f"Histogram of {_in_words(name, one)}")
+                for (name, one), colour in zip(vectors.items(), draw.SERIES, strict=False)
+            ),
             "The vectors beside each other: how many units have which value.",
-            wide=True,
         )
     points = [
         (across, vectors[across], up, vectors[up])
@@ -74,14 +85,16 @@ def _vectors(canvas: Canvas, relation: Relation) -> Iterator[Markup]:
         if across in vectors and up in vectors and vectors[across].size == vectors[up].size
     ]
     if points:
-        yield picture(
-            draw.scatters(canvas, points),
-            "Scatter plots, one point a unit. "
-            + "; ".join(
-                f"correlation of {a} and {b}: {figure(_correlation(x, y))}" for a, x, b, y in points
+        yield pictures(
+            (
+                (
+                    draw.scatter(canvas, a, x, b, y),
+                    f"Scatter plot of {b} over {a}, one point a unit; their correlation is "
+                    f"{figure(_correlation(x, y))}",
+                )
+                for a, x, b, y in points
             ),
             "The vectors against each other, one point a unit.",
-            wide=True,
         )
 
 

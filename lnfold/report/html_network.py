@@ -92,7 +92,8 @@ def _candidates(one: NetworkReport) -> Markup:
 
 
 def _error_curves(canvas: Canvas, one: NetworkReport) -> Markup | None:
-    if one.observations is None:
+    # what is exact has no error to draw but rounding's
+    if one.observations is None or one.answer.one_vector:
         return None
     network = one.network
     values = run(network, one.observations.inputs, np.float64, trace=True)
