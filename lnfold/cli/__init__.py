@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import os
 import sys
@@ -94,8 +95,28 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
 
 
 def _let_every_character_through() -> None:
-    """A terminal or pipe that cannot show a character gets its escape instead of an error."""
+    """A terminal or pipe that cannot show a character gets a plain one, or its escape."""
+    codecs.register_error("lnfold", _plainly)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+            reconfigure(errors="lnfold")
+
+
+def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)  # only what is written gets here
+    wanted = error.object[error.start : error.end]
+    if all(one in _PLAIN for one in wanted):
+        return "".join(_PLAIN[one] for one in wanted), error.end
+    return codecs.backslashreplace_errors(error)
+
+
+# as wide as what they stand for, where that can be, so that columns stay in line
+_PLAIN = dict(zip("→─│├└·−×–—²▁▂▃▄▅▆▇█", ">-||`*-x--2.:-=+*%#", strict=True)) | {
+    "…": "..",
+    "✓": "ok",
+    "✗": "x",
+    "±": "+-",
+    "ε": "epsilon",
+    "≤": "<=",
+}

@@ -22,6 +22,7 @@ Examples:
   lnfold inspect run/ --output report.json
   lnfold inspect weights --epsilon 1e-3 --activation relu --output-activation tanh
   lnfold inspect run/ --inputs io.npz --expected io.npz --network critic
+  lnfold inspect run/ --network critic --explain
   lnfold inspect run/ --html report.html --box -1 1"""
 )
 @click.argument("path", metavar="CHECKPOINT")
@@ -34,6 +35,7 @@ Examples:
     "--against", type=click.Choice(["tensorflow"]), help="Also run the graph with TensorFlow."
 )
 @click.option("--detail", is_flag=True, help="All analyses: ranges of units, proofs, and more.")
+@click.option("--explain", is_flag=True, help="Every fact with the node or key that says it.")
 @click.option("--html", metavar="FILE", help="Write a page with pictures there.")
 @box_options
 @fact_options
@@ -46,6 +48,7 @@ def command(
     expected: str | None,
     against: str | None,
     detail: bool,
+    explain: bool,
     html: str | None,
     box: tuple[float, float] | None,
     box_file: str | None,
@@ -74,25 +77,27 @@ def command(
             write_html(report, html, files)
         json_wanted = json_wanted or (output or "").endswith(".json")
         if output is not None:
-            _write(report, json_wanted, output, files)
+            _write(report, json_wanted, explain, output, files)
         elif json_wanted:
             from lnfold.report.json_report import as_json
 
             click.echo(as_json(report), nl=False)
         else:
-            _print(report)
+            _print(report, explain)
     return 0 if report.passed else 1
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, explain: bool) -> None:
     from rich.console import Console
 
     from lnfold.report.terminal import TerminalReport
 
-    Console(file=sys.stdout, highlight=False).print(TerminalReport(report))
+    Console(file=sys.stdout, highlight=False).print(TerminalReport(report, explain))
 
 
-def _write(report: Report, json_wanted: bool, output: str, inputs: list[str]) -> None:
+def _write(
+    report: Report, json_wanted: bool, explain: bool, output: str, inputs: list[str]
+) -> None:
     from lnfold.whole_file import whole_file
 
     if json_wanted:
@@ -107,7 +112,7 @@ def _write(report: Report, json_wanted: bool, output: str, inputs: list[str]) ->
         from lnfold.report.terminal import TerminalReport
 
         page = StringIO()
-        Console(file=page, width=100, highlight=False).print(TerminalReport(report))
+        Console(file=page, width=100, highlight=False).print(TerminalReport(report, explain))
         text = page.getvalue()
     with whole_file(output, inputs=inputs) as file:
         file.write(text.encode("utf-8"))

@@ -21,6 +21,7 @@ class Source(Enum):
     GRAPH = "graph"
     CONFIG = "config"
     OBJECT_GRAPH = "object_graph"
+    NAMES = "names"
     EXAMPLES = "examples"
     CONVENTION = "convention"
     UNKNOWN = "unknown"
@@ -40,6 +41,7 @@ _SENTENCES = {
     Source.GRAPH: "read from the graph",
     Source.CONFIG: "read from the Keras config",
     Source.OBJECT_GRAPH: "read from the object graph",
+    Source.NAMES: "read from the names of variables",
     Source.EXAMPLES: "settled by the examples: the only candidate that reproduces them",
     Source.CONVENTION: "assumed: what the library that the names betray does",
     Source.UNKNOWN: "unknown: nothing in the checkpoint says it",

@@ -18,7 +18,7 @@ from lnfold.network.contradictions import check_against_evidence, check_function
 from lnfold.network.dataflow import networks_of
 from lnfold.network.graph import Graph
 from lnfold.network.layers import Network
-from lnfold.network.recovery import Recovery, unused_parameters
+from lnfold.network.recovery import Recovery, unused_variables
 from lnfold.network.roles import role_of
 from lnfold.network.saved_model import read_meta_graph, read_saved_model
 from lnfold.network.scopes import VariableRole, groups, variable_roles
@@ -50,7 +50,7 @@ def recover(checkpoint: Checkpoint, settings: Settings | None = None) -> Recover
         check_against_evidence(network, settings)
     if not networks:
         networks = _from_names(checkpoint, roles, settings, notes)
-    return Recovery(networks, roles, tuple(notes), unused_parameters(networks, roles))
+    return Recovery(networks, roles, tuple(notes), unused_variables(networks, roles))
 
 
 def _from_graph(

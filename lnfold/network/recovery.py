@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from lnfold.errors import UnknownNameError
 from lnfold.network.layers import Network
@@ -17,13 +18,22 @@ class Recovery:
         networks: the originals first, then their copies.
         roles: what each variable is for.
         notes: what the reader should know: evidence that could not be used, and why.
-        unused: the parameters that belong to none of the networks.
+        unused: the variables that belong to none of the networks; see ``unused_variables``.
     """
 
     networks: tuple[Network, ...]
     roles: dict[str, VariableRole]
     notes: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+
+    @property
+    def shared(self) -> dict[str, tuple[str, ...]]:
+        """The variables that more than one network reads, with the names of those."""
+        readers: dict[str, list[str]] = {}
+        for network in self.networks:
+            for name in network.variables():
+                readers.setdefault(name, []).append(network.name)
+        return {name: tuple(found) for name, found in readers.items() if len(found) > 1}
 
     def named(self, name: str) -> Network:
         """The network of that name, or the only one whose name ends with it."""
@@ -36,14 +46,13 @@ class Recovery:
         raise UnknownNameError(f"no network is called '{name}'", remedy=f"There are: {names}.")
 
 
-def unused_parameters(
+def unused_variables(
     networks: tuple[Network, ...], roles: dict[str, VariableRole]
 ) -> tuple[str, ...]:
-    """Kernels, biases, gammas, betas and moving statistics that no network reads."""
-    used = {name for network in networks for name in network.variables()}
-    statistics = (VariableRole.MOVING_MEAN, VariableRole.MOVING_VARIANCE)
-    return tuple(
-        name
-        for name, role in roles.items()
-        if (role.is_parameter or role in statistics) and name not in used
-    )
+    """The variables that no network reads; slots, averages and counters are no network's."""
+    used = {name for network in networks for name in network.variables()} | _NO_VARIABLES
+    return tuple(name for name, role in roles.items() if role not in _APART and name not in used)
+
+
+_NO_VARIABLES: Final = {"_CHECKPOINTABLE_OBJECT_GRAPH"}  # TensorFlow stores it among them
+_APART: Final = (VariableRole.OPTIMIZER_SLOT, VariableRole.MOVING_AVERAGE, VariableRole.COUNTER)

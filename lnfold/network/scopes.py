@@ -116,6 +116,8 @@ def _role_of_scope(scope: str) -> VariableRole | None:
     """The role of everything in a scope, where the scope alone decides."""
     if "ExponentialMovingAverage" in scope:
         return VariableRole.MOVING_AVERAGE
+    if scope == "optimizer/vars" or scope.partition("/")[0] == "optimizer_weights":
+        return VariableRole.OPTIMIZER_SLOT  # Keras' own groups in .weights.h5 and .h5
     if scope.endswith(("_rms", "_stats")) or "_rms/" in scope or "_stats/" in scope:
         return VariableRole.OBSERVATION_STATISTICS if _OBSERVATIONS.search(scope) else None
     return None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from lnfold.figures import figure, printable
+from collections.abc import Sequence
+from itertools import groupby
+
+from lnfold.figures import figure, printable, shortest
+from lnfold.network.evidence import Fact
 from lnfold.network.layers import (
     Activation,
     Add,
     Affine,
     BatchNorm,
+    Centre,
     Clip,
     Concat,
     Dense,
@@ -15,11 +20,14 @@ from lnfold.network.layers import (
     InstanceNorm,
     Layer,
     LayerNorm,
+    Multiply,
     Network,
+    Norm,
     Opaque,
     OtherNorm,
     Parameter,
     RMSNorm,
+    Slice,
     Standardize,
 )
 
@@ -31,6 +39,8 @@ _TITLES = {
     GroupNorm: "GroupNorm",
     InstanceNorm: "InstanceNorm",
     OtherNorm: "a norm of another kind",
+    Centre: "− mean",
+    Multiply: "multiply",
 }
 
 
@@ -39,45 +49,52 @@ def chains(network: Network) -> list[str]:
     lines = []
     shown: set[str] = set()
     for output in network.outputs:
-        lines.append(ARROW.join(_steps(network, output, shown)))
+        lines.append(ARROW.join(_way(network, output, shown)))
     return lines
 
 
-def _steps(network: Network, output: str, shown: set[str]) -> list[str]:
-    """The way to an output along each layer's first input, written from its beginning."""
-    steps: list[str] = []
-    skipped = 0
+def _way(network: Network, output: str, shown: set[str]) -> list[str]:
+    """The way to an output along each layer's first input, from its beginning."""
+    layers: list[Layer] = []
     value = output
     while True:
         layer = network.producer(value)
-        if isinstance(layer, Opaque) and layer.inputs and value not in shown:
-            skipped += 1
-        elif skipped:
-            steps.append(f"({skipped} operation{'s' if skipped > 1 else ''} not run)")
-            skipped = 0
         if layer is None:
-            steps.append(_input(network, value))
+            begins = outside(network, value)
             break
         if value in shown:
-            steps.append(f"… {title(layer)}")
+            begins = f"… {title(layer)}"
             break
         shown.add(value)
-        if not skipped:
-            steps.append(_step(network, layer))
+        layers.append(layer)
         if not layer.inputs:
+            begins = ""
             break
         value = layer.input
-    return steps[::-1]
+    return [*([begins] if begins else []), *steps(network, layers[::-1])]
+
+
+def steps(network: Network, layers: Sequence[Layer]) -> list[str]:
+    """Layers that follow each other, in words; what is not run in a row is counted."""
+    said: list[str] = []
+    for runs, group in groupby(layers, lambda layer: not isinstance(layer, Opaque)):
+        several = list(group)
+        if runs or len(several) == 1:
+            said += [_step(network, layer) for layer in several]
+        else:
+            said.append(f"({len(several)} operations not run)")
+    return said
 
 
 def _step(network: Network, layer: Layer) -> str:
     """A layer, with the inputs from outside that it takes beside the value of the chain."""
-    outside = {one.name for one in network.inputs}
-    others = [_input(network, one) for one in layer.inputs[1:] if one in outside]
+    names = {one.name for one in network.inputs}
+    others = [outside(network, one) for one in layer.inputs[1:] if one in names]
     return title(layer) + (f" with {', '.join(others)}" if others else "")
 
 
-def _input(network: Network, value: str) -> str:
+def outside(network: Network, value: str) -> str:
+    """An input in words, with its width; the name of any other value."""
     for one in network.inputs:
         if one.name == value:
             return f"{printable(value)} [{one.width or '?'}]"
@@ -89,7 +106,7 @@ def title(layer: Layer) -> str:
     if isinstance(layer, Dense):
         return f"Dense {layer.units}"
     if isinstance(layer, Activation):
-        return layer.function.value or "activation ?"
+        return f"{layer.function.value or 'activation '}{_mark(layer.function)}"
     if isinstance(layer, Concat):
         return "concat"
     if isinstance(layer, Add):
@@ -102,7 +119,21 @@ def title(layer: Layer) -> str:
         return _affine(layer)
     if isinstance(layer, Opaque):
         return f"{printable(layer.operation)} (not run)"
-    return _TITLES.get(type(layer), layer.kind)
+    if isinstance(layer, Slice):
+        return f"units {layer.start} … {layer.stop - 1}"
+    name = _TITLES.get(type(layer), layer.kind)
+    return f"{name} {_epsilon(layer.epsilon)}".rstrip() if isinstance(layer, Norm) else name
+
+
+def _mark(fact: Fact[str] | Fact[float]) -> str:
+    """A question mark behind what is assumed or not known."""
+    return "" if fact.known and not fact.source.assumed else "?"
+
+
+def _epsilon(fact: Fact[float]) -> str:
+    """An epsilon that has to be doubted; one that was read or given needs no place here."""
+    value = "" if fact.value is None else shortest(fact.value)
+    return f"epsilon {value}{_mark(fact)}" if _mark(fact) else ""
 
 
 def _bounds(layer: Clip) -> str:

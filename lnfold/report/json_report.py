@@ -10,6 +10,7 @@ from lnfold.json_text import json_text, strict
 from lnfold.network.evidence import Fact
 from lnfold.network.layers import Activation, Clip, Layer, Network
 from lnfold.network.roles import role_of
+from lnfold.network.statements import Statement, statements
 from lnfold.relations.absorption import Absorption
 from lnfold.relations.answer import Answer
 from lnfold.relations.bias_split import BiasSplit
@@ -63,6 +64,8 @@ def as_record(report: Report) -> Json:
             for variable in checkpoint.values()
         ],
         "networks": [_network(one) for one in report.networks],
+        "unused": list(report.recovery.unused),
+        "shared": {name: list(networks) for name, networks in report.recovery.shared.items()},
         "notes": list(report.notes),
     }
     if any(one.detail is not None for one in report.networks):
@@ -84,6 +87,7 @@ def _network(one: NetworkReport) -> Json:
         "inputs": [{"name": value.name, "width": value.width} for value in network.inputs],
         "outputs": [_output(network, name) for name in network.outputs],
         "layers": [_layer(layer) for layer in network.layers],
+        "facts": [_statement(fact) for fact in statements(network)],
         "observations": None if one.observations is None else one.observations.origin,
         "relations": [_relation(relation) for relation in one.relations],
         "answer": _answer(one.answer),
@@ -125,7 +129,20 @@ def _layer(layer: Layer) -> Json:
 
 
 def _fact(fact: Fact[Any]) -> Json:
-    return {"value": fact.value, "source": fact.source.value, "where": fact.where}
+    record = {"value": fact.value, "source": fact.source.value, "where": fact.where}
+    return {**record, "confidence": fact.confidence} if fact.confidence else record
+
+
+def _statement(one: Statement) -> Json:
+    return {
+        "layer": one.layer,
+        "what": one.what,
+        "value": one.value,
+        "source": one.source.value,
+        "where": one.where,
+        "confidence": one.confidence,
+        "option": one.option,
+    }
 
 
 def _relation(relation: Relation) -> Json:

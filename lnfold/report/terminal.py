@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lnfold.figures import figure, printable, shortest
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import Activation, Network, Norm
+from lnfold.figures import figure, printable
 from lnfold.network.roles import role_of
 from lnfold.relations.absorption import Absorption, Verdict
 from lnfold.relations.bias_split import BiasSplit
 from lnfold.relations.distribution import Distribution
 from lnfold.relations.relate import Relation
-from lnfold.report.chain import chains
 from lnfold.report.record import NetworkReport, Report
+from lnfold.report.terminal_evidence import facts, shared_variables, unused_variables, wiring
 
 BARS = " ▁▂▃▄▅▆▇█"
 QUESTION = 'Can bias, gamma and beta of a layer be one "bias" vector?'
@@ -29,8 +26,9 @@ QUESTION = 'Can bias, gamma and beta of a layer be one "bias" vector?'
 class TerminalReport:
     """Renders a report with rich: ``Console().print(TerminalReport(report))``."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, explained: bool = False) -> None:
         self.report = report
+        self.explained = explained
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield _heading(self.report)
@@ -43,9 +41,23 @@ class TerminalReport:
         if copies:
             yield Text()
             yield _copies(copies)
+        yield from self._variables()
+        if self.explained:
+            for one in self.report.networks:
+                yield Text()
+                yield facts(one.network)
         if not self.report.networks:
             yield Text()
             yield Text("No dense layer was found, so there is no network to explain.")
+
+    def _variables(self) -> Iterator[RenderableType]:
+        """The variables that several networks read, and those that none reads."""
+        recovery = self.report.recovery
+        lines = [] if not self.explained else [*shared_variables(recovery.shared)]
+        lines += unused_variables(recovery.unused, self.explained)
+        if lines:
+            yield Text()
+            yield from lines
 
 
 def _split_copies(
@@ -72,7 +84,7 @@ def _heading(report: Report) -> Text:
 
 def _network(one: NetworkReport) -> Iterator[RenderableType]:
     network = one.network
-    yield _hanging(network.name, [Text(line) for line in chains(network)] + _evidence(network))
+    yield wiring(network)
     yield Text()
     yield from _answer(one)
     for relation in one.relations:
@@ -87,52 +99,6 @@ def _network(one: NetworkReport) -> Iterator[RenderableType]:
         yield from detail_lines(one)
     yield Text()
     yield _checks(one) if one.checks else Text("re-run  not possible: see above", style="red")
-
-
-def _hanging(title: str, lines: list[Text]) -> RenderableType:
-    """A title with lines beside it, or below it where it is long."""
-    name = Text(printable(title), style="bold cyan")
-    if len(name) > 12:
-        return Group(name, _indented(Group(*lines)))
-    grid = Table.grid(padding=(0, 2))
-    grid.add_row(name, Group(*lines))
-    return grid
-
-
-def _evidence(network: Network) -> list[Text]:
-    """What the facts rest on, one line a source; assumptions stand out and name their option."""
-    said: dict[tuple[Source, str], list[str]] = {}
-
-    def say(what: str, fact: Fact[Any]) -> None:
-        # a node or key for every fact would hide what they share: the file they were read from
-        in_file = fact.source in (Source.GRAPH, Source.CONFIG)
-        where = os.path.basename(network.wiring.where) if in_file else fact.where
-        facts = said.setdefault((fact.source, where), [])
-        if what not in facts:
-            facts.append(what)
-
-    for layer in network.layers:
-        if isinstance(layer, Norm) and layer.epsilon.value is not None:
-            say(f"epsilon {shortest(layer.epsilon.value)}", layer.epsilon)
-    if network.wiring.known:
-        say("order", network.wiring)
-    for layer in network.layers:
-        if isinstance(layer, Activation) and layer.function.known:
-            say("activations", layer.function)
-    lines = []
-    for (source, where), facts in said.items():
-        *others, last = facts
-        line = Text(f"{', '.join(others)} and {last}" if others else last)
-        if source is Source.CONVENTION:
-            line.append(f": assumed, as in {printable(where)}; options can say otherwise")
-        else:
-            line.append(f": {source.sentence}" + (f" ({printable(where)})" if where else ""))
-        line.stylize("yellow" if source.assumed else "dim")
-        lines.append(line)
-    by_remedy = {gap.remedy or gap.what: gap for gap in reversed(network.gaps)}
-    for gap in reversed(by_remedy.values()):
-        lines.append(Text(f"{printable(gap.what)}. {gap.remedy}".rstrip(), style="red"))
-    return lines
 
 
 def _answer(one: NetworkReport) -> Iterator[RenderableType]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -220,3 +223,71 @@ def test_real_networks_are_reproduced_to_rounding(lnfold, real, folder, file, ne
     assert check["against"] == "expected"
     assert check["rows"] == 256
     assert check["max_abs"] <= check["tolerance"]
+
+
+def test_explain_lists_every_fact_with_what_says_it(lnfold, samples):
+    """Each variable, epsilon and activation of the network stands in a line with its node."""
+    folder = samples / "cartpole_actor"
+    out = " ".join(lnfold("inspect", folder, "--explain").out.split())
+    network = json.loads(lnfold("inspect", folder, "--json").out)["networks"][0]
+
+    assert len(network["facts"]) == 3 + 3 * 2 + 2 * 3 + 3  # network, kernels, norms, activations
+    for fact in network["facts"]:
+        value = "1e-12" if fact["what"] == "epsilon" else fact["value"]
+        assert f"{fact['what']} {value} graph" in out
+        assert fact["source"] == "graph"
+        assert fact["where"]
+    assert {fact["option"] for fact in network["facts"] if fact["what"] == "epsilon"} == {
+        "--epsilon"
+    }
+
+
+def test_explain_shows_confidence_and_the_option_that_settles_it(lnfold, samples):
+    """An assumption says how far it goes; what is unknown says what to give."""
+    out = " ".join(lnfold("inspect", samples / "cartpole_actor_keras", "--explain").out.split())
+
+    assert "epsilon 0.001: assumed with medium confidence, as in Keras LayerNormalization" in out
+    assert "activation unknown: --output-activation settles it" in out
+
+
+def test_explain_is_not_wider_than_the_terminal(lnfold, samples):
+    """Long names are broken, not cut."""
+    for sample in ("cartpole_actor", "cartpole_actor_keras"):
+        for columns in (80, 60):
+            lines = lnfold("inspect", samples / sample, "--explain", columns=columns).out.split(
+                "\n"
+            )
+            assert len(lines) > 40
+            assert max(map(len, lines)) <= columns
+
+
+def test_variables_of_no_network_and_of_several_are_named(lnfold, real):
+    """Exploration noise is no network's; the observation's statistics are everyone's."""
+    noise = "deepq/param_noise_scale"
+    short = lnfold("inspect", real / "deepq_layernorm")
+    record = json.loads(lnfold("inspect", real / "ddpg_layernorm", "--json").out)
+    explained = lnfold("inspect", real / "ddpg_layernorm", "--explain")
+
+    assert "in no network: 4 variables" in short.out
+    assert noise in short.out
+    assert {"actor", "critic"} <= set(record["shared"]["obs_rms/count"])
+    assert record["unused"] == []
+    assert "shared by actor, critic" in " ".join(explained.out.split())
+
+
+def test_a_stream_that_cannot_show_a_character_gets_a_plain_one(samples):
+    """ASCII shows arrows, bars and trees in ASCII, in lines as long."""
+    command = [sys.executable, "-m", "lnfold", "inspect", str(samples / "cartpole_actor")]
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONUTF8": "0"}
+    texts = [
+        subprocess.run(
+            command, env={**environment, "PYTHONIOENCODING": one}, capture_output=True, check=True
+        ).stdout.decode(one)
+        for one in ("ascii", "utf-8")
+    ]
+
+    assert "obs0 [5] > Dense 64 > LayerNorm > relu" in texts[0]
+    assert "\\u" not in texts[0]
+    assert "  ok" in texts[0]
+    assert len(texts[0].splitlines()) == len(texts[1].splitlines())
+    assert max(map(len, texts[0].splitlines())) <= 80

@@ -96,9 +96,21 @@ def test_a_public_network_is_recovered_with_no_options(real: Path, checkpoint: s
         assert error <= tolerance
 
 
+# what the training programs keep beside their networks: noise and exploration
+BESIDE = {
+    "deepq_layernorm/model": {
+        "deepq/cond_4/Variable",
+        "deepq/eps",
+        "deepq/param_noise_scale",
+        "deepq/param_noise_threshold",
+    },
+    "deepq_plain/model": {"deepq/eps"},
+}
+
+
 @pytest.mark.parametrize("checkpoint", sorted({checkpoint for checkpoint, _ in PUBLIC}))
 def test_all_networks_of_a_public_checkpoint_are_found_and_no_others(real: Path, checkpoint: str):
-    """Copies are networks of their own, re-entered scopes are not, and no parameter is left."""
+    """Copies are networks of their own, re-entered scopes are not, and what is left is known."""
     found = recovery(real / checkpoint)
     names = {network.name for network in found.networks}
     known = {name for one, name in PUBLIC if one == checkpoint}
@@ -106,7 +118,7 @@ def test_all_networks_of_a_public_checkpoint_are_found_and_no_others(real: Path,
     assert known <= names
     assert len(names) == len(found.networks)
     assert names - known <= {"policy/value_net"}
-    assert found.unused == ()
+    assert set(found.unused) == BESIDE.get(checkpoint, set())
 
 
 @pytest.mark.parametrize("checkpoint", SAMPLES)

@@ -1,0 +1,115 @@
+"""Everything that is claimed of a network, one statement a fact, each with its evidence.
+
+What a reader needs to trust or doubt a recovered network: the order of its layers, its inputs
+and outputs, which variable is which parameter, every epsilon, activation, bound and constant,
+and where each of them was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lnfold.network.context import order_of
+from lnfold.network.evidence import Fact, Source
+from lnfold.network.layers import Activation, Layer, Network, Norm, Opaque, Parameter
+
+_READ: Final = (Source.GRAPH, Source.CONFIG)
+_WRITTEN_OUT: Final = 4  # numbers of a constant; of a longer one the shape is told
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One fact.
+
+    Attributes:
+        layer: the name of the layer that it is about; empty where it is about the network.
+        what: epsilon, activation, kernel, input, ….
+        value: a number, a text, or None where nothing says it.
+        source, where, confidence: the evidence, as in ``Fact``.
+        option: the option that says otherwise, or settles what is unknown; empty if none does.
+    """
+
+    layer: str
+    what: str
+    value: float | str | None
+    source: Source
+    where: str = ""
+    confidence: str = ""
+    option: str = ""
+
+
+def statements(network: Network) -> tuple[Statement, ...]:
+    """Every fact of a network: those of the whole first, then layer by layer."""
+    return tuple(_of_network(network))
+
+
+def _of_network(network: Network) -> Iterator[Statement]:
+    wiring = network.wiring
+    order = order_of(network)
+    shown = wiring.value if order is None or not wiring.known else order.value
+    yield _stated("", "order", replaced(wiring, shown), "--order" if _normed(network) else "")
+    found = wiring.source if wiring.source in _READ else Source.NAMES
+    for one in network.inputs:
+        width = f"{one.name} [{one.width or '?'}]"
+        yield Statement("", "input", width, found, one.where or one.name)
+    for name in network.outputs:
+        option = "--output-node" if found is Source.GRAPH else ""
+        yield Statement("", "output", name, found, name, option=option)
+    for layer in network.layers:
+        yield from _of_layer(network, layer, found)
+
+
+def _normed(network: Network) -> bool:
+    return any(isinstance(layer, Norm) for layer in network.layers)
+
+
+def replaced(fact: Fact[Any], value: Any) -> Fact[Any]:
+    """The same evidence for another way to say the value."""
+    return Fact(value, fact.source, fact.where, fact.confidence)
+
+
+def _of_layer(network: Network, layer: Layer, found: Source) -> Iterator[Statement]:
+    for what, fact in layer.facts():
+        yield _stated(layer.name, _called(what), fact, _option(network, layer))
+    if isinstance(layer, Activation) and layer.alpha is not None:
+        yield Statement(layer.name, "alpha", layer.alpha, layer.function.source, layer.name)
+    if isinstance(layer, Opaque):
+        yield Statement(layer.name, "not run", layer.operation, found, layer.name)
+        for name in layer.reads:
+            yield Statement(layer.name, "variable", name, found, layer.name)
+    for role, parameter in layer.parameters():
+        yield _of_parameter(layer, role, parameter, found)
+
+
+def _of_parameter(layer: Layer, role: str, parameter: Parameter, found: Source) -> Statement:
+    shape = list(parameter.shape)
+    if parameter.variables:
+        value: float | str = f"{', '.join(parameter.variables)} {shape}"
+    elif parameter.array.size == 1:
+        value = float(parameter.array.reshape(()))
+    elif parameter.array.size <= _WRITTEN_OUT:
+        value = ", ".join(f"{one:g}" for one in parameter.array.ravel().tolist())
+    else:
+        value = f"constants {shape}"
+    if found is Source.NAMES and not parameter.variables:
+        found = Source.CONVENTION
+    return Statement(layer.name, role, value, found, parameter.where or layer.name)
+
+
+def _stated(layer: str, what: str, fact: Fact[Any], option: str) -> Statement:
+    if not fact.known:
+        return Statement(layer, what, None, fact.source, "", "", fact.where)
+    where = "" if fact.where == option else fact.where
+    return Statement(layer, what, fact.value, fact.source, where, fact.confidence, option)
+
+
+def _called(field: str) -> str:
+    return {"function": "activation"}.get(field, field)
+
+
+def _option(network: Network, layer: Layer) -> str:
+    if isinstance(layer, Norm):
+        return "--epsilon"
+    return "--output-activation" if layer.name in network.outputs else "--activation"
