@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lnfold.network.conventions import Order
-from lnfold.network.layers import Activation, Add, Dense, Network, Norm, Opaque
+from lnfold.network.layers import LSTM, Activation, Add, Dense, Network, Norm, Opaque
 
 
 class Context(Enum):
@@ -43,7 +43,8 @@ class NormContext:
         context: what it reads.
         readers: the layers that read it: gamma and beta fold forward only into all of them.
         fetched: whether its value is an output of the network.
-        blocked_by: the names of readers that are no dense layers.
+        blocked_by: the names of readers that are no dense layers and no LSTMs, whose kernel and
+            bias take gamma and beta as a dense layer's do.
     """
 
     norm: str
@@ -66,7 +67,7 @@ def order_of(network: Network) -> Order | None:
 
 def _of(network: Network, norm: Norm) -> NormContext:
     readers = network.consumers(norm.name)
-    blocking = tuple(layer.name for layer in readers if not isinstance(layer, Dense))
+    blocking = tuple(layer.name for layer in readers if not isinstance(layer, Dense | LSTM))
     return NormContext(
         norm.name,
         _context(network, norm),
@@ -103,5 +104,5 @@ def _order(network: Network, norm: Norm) -> Order | None:
         followed = [layer for layer in readers if isinstance(layer, Activation)]
         return Order.DENSE_NORM_ACT if followed else None
     if before is None or isinstance(before, Add | Opaque):
-        return Order.NORM_DENSE if any(isinstance(one, Dense) for one in readers) else None
+        return Order.NORM_DENSE if any(isinstance(one, Dense | LSTM) for one in readers) else None
     return None

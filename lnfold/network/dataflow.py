@@ -18,7 +18,7 @@ from lnfold.network.dense_patterns import PRODUCTS
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.graph import Graph
 from lnfold.network.heads import Heads
-from lnfold.network.layers import Dense, Gap, Input, Network, Norm, Opaque
+from lnfold.network.layers import LSTM, Dense, Gap, Input, Layer, Network, Norm, Opaque
 from lnfold.network.patterns import LayerPatterns
 from lnfold.network.roles import role_of, shared_scope
 from lnfold.network.scopes import scope_of
@@ -68,7 +68,7 @@ class _Finder:
 
     def networks(self) -> Networks:
         signed = self._groups(self._signature_ends())
-        taken = {name for _, walk in signed for name in _kernels(walk)}
+        taken = {name for _, walk in signed for name in walk.variables()}
         found = [
             (ends, walk)
             for ends, walk in self._groups(self._dense_ends())
@@ -76,7 +76,7 @@ class _Finder:
         ]
         networks, notes = [], []
         for ends, walk in (*signed, *found):
-            if not walk.denses and not any(isinstance(one, Norm) for one in walk.layers.values()):
+            if not any(isinstance(one, Dense | LSTM | Norm) for one in walk.layers.values()):
                 continue
             network = self._network(ends)
             try:
@@ -229,16 +229,23 @@ class _Finder:
 
 def _kernels(walk: Walk) -> frozenset[str]:
     """What tells one network from another: its kernels, or its norms where it has none."""
-    kernels = frozenset(dense.kernel.name for dense in walk.denses)
+    kernels = frozenset(
+        name
+        for layer in walk.layers.values()
+        if isinstance(layer, Dense | LSTM)
+        for role, parameter in layer.parameters()
+        if role in ("kernel", "recurrent_kernel")
+        for name in [parameter.name]
+    )
     return kernels or frozenset(
         name for layer in walk.layers.values() for name in layer.variables()
     )
 
 
-def _named_layers(walk: Walk) -> list[Dense] | list[Norm]:
+def _named_layers(walk: Walk) -> Sequence[Layer]:
     """The layers whose scopes a network is called after."""
-    norms = [layer for layer in walk.layers.values() if isinstance(layer, Norm)]
-    return [dense for dense in walk.denses if dense.kernel.variables] or norms
+    others = [layer for layer in walk.layers.values() if isinstance(layer, LSTM | Norm)]
+    return [dense for dense in walk.denses if dense.kernel.variables] or others
 
 
 def _sharing_layers(walks: dict[str, Walk]) -> list[list[str]]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from lnfold.network.evidence import Fact
 from lnfold.network.layers import (
+    LSTM,
     Activation,
     Dense,
     Layer,
@@ -39,6 +40,8 @@ def label(layer: Layer) -> str:
     """What stands in a layer's box: ``Dense 64``, ``LayerNorm ε=1e-12``, ``relu?`` if assumed."""
     if isinstance(layer, Dense):
         return f"Dense {layer.units}"
+    if isinstance(layer, LSTM):
+        return f"LSTM {layer.units}"
     if isinstance(layer, Norm):
         epsilon = layer.epsilon.value
         said = "?" if epsilon is None else f"{epsilon:.3g}{_mark(layer.epsilon)}"

@@ -17,6 +17,7 @@ from lnfold.errors import GraphError
 from lnfold.network.attributes import Span
 from lnfold.network.branches import truth
 from lnfold.network.graph import Node, decode_node
+from lnfold.network.loops import IN_A_LOOP, LOOP_VALUE, LOOPS, Loop
 
 MOST_NODES: Final = 100_000  # functions that call each other twice unfold to 2^n nodes
 CALLS: Final = frozenset(["PartitionedCall", "StatefulPartitionedCall"])
@@ -91,17 +92,19 @@ class Library:
 
 def inlined(
     nodes: dict[str, Node], library: Library, ends: Iterable[str], where: str
-) -> dict[str, Node]:
-    """The nodes with every call replaced that ``ends`` depend on.
+) -> tuple[dict[str, Node], dict[str, Loop]]:
+    """The nodes with every call replaced that ``ends`` depend on, and their loops by name.
 
     A call becomes an IdentityN of the tensors that its function returns; the nodes of the
     body keep their names where these are free, and stand in a scope of the call otherwise.
+    A loop stays what it is, with one round of its body beside it.
 
     Raises:
         GraphError: a missing function, arguments that do not fit, or functions that unfold
             without end.
     """
     nodes = dict(nodes)
+    loops: dict[str, Loop] = {}
     pending = [end.partition(":")[0] for end in ends]
     seen: set[str] = set()
     while pending:
@@ -109,15 +112,21 @@ def inlined(
         if name in seen or name not in nodes:
             continue
         seen.add(name)
+        read = list(nodes[name].inputs)
         called = _called(nodes, nodes[name], library)
         if called is not None:
-            _replace(nodes, nodes[name], *called, where)
-            if len(nodes) > MOST_NODES:
-                raise GraphError(
-                    f"its functions unfold to more than {MOST_NODES} operations", file=where
-                )
-        pending.extend(tensor.partition(":")[0] for tensor in nodes[name].inputs)
-    return nodes
+            results = _placed(nodes, nodes[name], *called, where)
+            nodes[name] = Node(name, "IdentityN", results)
+            read.extend(results)
+        elif nodes[name].op in LOOPS and read:
+            loop = loops[name] = _round(nodes, nodes[name], library, where)
+            read += [*loop.after, loop.condition]
+        if len(nodes) > MOST_NODES:
+            raise GraphError(
+                f"its functions unfold to more than {MOST_NODES} operations", file=where
+            )
+        pending.extend(tensor.partition(":")[0] for tensor in read)
+    return nodes, loops
 
 
 def _called(
@@ -136,9 +145,47 @@ def _called(
     return None
 
 
-def _replace(
-    nodes: dict[str, Node], call: Node, function: Function, given: tuple[str, ...], where: str
-) -> None:
+def _round(nodes: dict[str, Node], loop: Node, library: Library, where: str) -> Loop:
+    """One round of a loop, its body and its condition placed among the nodes."""
+    body = library.function(loop.attribute("body").function)
+    condition = library.function(loop.attribute("cond").function)
+    if (
+        not len(loop.inputs) == len(body.arguments) == len(body.results) == len(condition.arguments)
+        or len(condition.results) != 1
+    ):
+        raise GraphError(f"the functions of the loop '{loop.name}' do not fit it", file=where)
+    scope = f"{IN_A_LOOP}{len(nodes)}"
+    handed_on = {
+        one.name: one.inputs[0] for one in body.nodes if one.op == "Identity" and one.inputs
+    }
+    before: list[str] = []
+    for place, (outside, argument) in enumerate(zip(loop.inputs, body.arguments, strict=True)):
+        result = body.results[place]
+        if handed_on.get(result.partition(":")[0], result) == argument:
+            before.append(outside)
+        else:
+            name = f"{scope}/value_{place}"
+            nodes[name] = Node(name, LOOP_VALUE, ())
+            before.append(name)
+    given = tuple(before)
+    after = _placed(nodes, loop, body, given, where, scope)
+    (holds,) = _placed(nodes, loop, condition, given, where, f"{scope}/condition")
+    return Loop(loop.inputs, given, after, holds)
+
+
+def _placed(
+    nodes: dict[str, Node],
+    call: Node,
+    function: Function,
+    given: tuple[str, ...],
+    where: str,
+    within: str = "",
+) -> tuple[str, ...]:
+    """Adds the nodes of a function for these arguments; what it returns.
+
+    Args:
+        within: the scope that all nodes stand in; without, those that need one get the call's.
+    """
     if len(given) != len(function.arguments):
         raise GraphError(
             f"node '{call.name}' calls a function of {len(function.arguments)} arguments "
@@ -147,9 +194,11 @@ def _replace(
         )
     arguments = dict(zip(function.arguments, given, strict=True))
     # Not behind the call's whole name: that of a call inside a call inside … would grow.
-    scope = f"{call.name.rpartition('/')[2]}_{len(nodes)}"
+    scope = within or f"{call.name.rpartition('/')[2]}_{len(nodes)}"
+    if call.name.startswith(IN_A_LOOP):
+        within = scope = f"{call.name.partition('/')[0]}/{scope}"
     names = {
-        node.name: f"{scope}/{node.name}" if node.name in nodes else node.name
+        node.name: f"{scope}/{node.name}" if within or node.name in nodes else node.name
         for node in function.nodes
     }
     given_names = set(names.values())
@@ -175,4 +224,4 @@ def _replace(
     for node in function.nodes:
         renamed = node.renamed(names[node.name], tuple(map(tensor, node.inputs)))
         nodes[renamed.name] = renamed
-    nodes[call.name] = Node(call.name, "IdentityN", tuple(map(tensor, function.results)))
+    return tuple(map(tensor, function.results))

@@ -23,6 +23,7 @@ from lnfold.network.attributes import (
     decode_attribute,
     decode_tensor,
 )
+from lnfold.network.loops import IN_A_LOOP, Loop
 from lnfold.network.words import words
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # What tf.gradients, savers and initializers add is no part of any network.
 _BOOKKEEPING = re.compile(
     r"(^|/)gradients(_\d+)?/|_grad/|/Initializer/|^save(_\d+)?/|^report_uninitialized_variables"
+    rf"|^{IN_A_LOOP}"
 )
 SIDE_OPS = words(
     """
@@ -135,6 +137,7 @@ class Graph:
         where: the file it was read from.
         signatures: what a SavedModel offers; nothing in a ``.meta``.
         objects: variable node → the number of the object that it is, in a TF 2 SavedModel.
+        loops: the loops of TF 2 by the names of their While operations.
     """
 
     def __init__(
@@ -143,11 +146,13 @@ class Graph:
         where: str,
         signatures: tuple[Signature, ...] = (),
         objects: Mapping[str, int] | None = None,
+        loops: Mapping[str, Loop] | None = None,
     ) -> None:
         self.nodes = nodes
         self.where = where
         self.signatures = signatures
         self.objects = objects or {}
+        self.loops = loops or {}
 
     def node(self, tensor: str) -> Node:
         """The node that produces a tensor called ``name`` or ``name:k``."""
@@ -169,7 +174,7 @@ class Graph:
         return readers
 
     def forward_nodes(self) -> Iterator[Node]:
-        """The nodes that are no gradients, savers, assignments or summaries."""
+        """The nodes that are no gradients, savers, assignments, summaries or rounds of loops."""
         for node in self.nodes.values():
             if node.op not in SIDE_OPS and not _BOOKKEEPING.search(node.name):
                 yield node

@@ -31,8 +31,10 @@ from lnfold.network.norms import (
     OtherNorm,
     RMSNorm,
 )
+from lnfold.network.recurrent import LSTM
 
 __all__ = [
+    "LSTM",
     "Activation",
     "Add",
     "Affine",

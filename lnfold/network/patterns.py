@@ -18,6 +18,7 @@ from lnfold.network.evidence import Fact, Source
 from lnfold.network.fused_norms import FusedNorms
 from lnfold.network.graph import Graph, Node
 from lnfold.network.layers import Activation, Add, Centre, Concat, Layer, Multiply, Opaque, Slice
+from lnfold.network.lstm_patterns import LSTMPatterns
 from lnfold.network.means import mean_of
 from lnfold.network.norm_patterns import NormPatterns
 from lnfold.network.scaling_patterns import ScalingPatterns
@@ -60,6 +61,7 @@ class LayerPatterns:
         self._denses = DensePatterns(self._algebra)
         self._elementwise = Elementwise(self._algebra)
         self._scalings = ScalingPatterns(self._algebra)
+        self._lstms = LSTMPatterns(self._algebra, self._activation)
         self._layers: dict[str, Layer | None] = {}
         self._readings: tuple[Callable[[str, Node], Layer | None], ...] = (
             lambda tensor, node: self._denses.dense(tensor),
@@ -67,6 +69,7 @@ class LayerPatterns:
             lambda tensor, node: self._norms.norm(tensor),
             self._activation,
             lambda tensor, node: self._scalings.scaling(tensor),
+            lambda tensor, node: self._lstms.lstm(tensor),
             self._concat,
             self._slice,
             self._combination,

@@ -8,14 +8,15 @@ the processor's cache.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from lnfold.errors import IncompleteNetworkError, UsageError
+from lnfold.errors import IncompleteNetworkError
 from lnfold.network.activations import FUNCTIONS
+from lnfold.network.given_rows import matched_inputs, reads_in_order
 from lnfold.network.layers import (
+    LSTM,
     Activation,
     Add,
     Affine,
@@ -35,6 +36,7 @@ from lnfold.network.layers import (
     Slice,
     Standardize,
 )
+from lnfold.network.lstm_steps import lstm_step
 
 Step = Callable[..., Array]
 
@@ -77,61 +79,17 @@ def run(
         [*values, *(layer.name for layer in network.layers)] if trace else list(network.outputs)
     )
     rows = next(iter(values.values())).shape[0]
+    size = max(rows, 1) if reads_in_order(network) else BLOCK_ROWS
     blocks: dict[str, list[Array]] = {name: [] for name in wanted}
     # Overflow and invalid operations show in the values; they are reported, not warned of.
     with np.errstate(all="ignore"):
-        for start in range(0, max(rows, 1), BLOCK_ROWS):
-            block = {name: array[start : start + BLOCK_ROWS] for name, array in values.items()}
+        for start in range(0, max(rows, 1), size):
+            block = {name: array[start : start + size] for name, array in values.items()}
             for layer, step in steps:
                 block[layer.name] = step(*(block[name] for name in layer.inputs))
             for name in wanted:
                 blocks[name].append(block[name])
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
-
-
-def matched_inputs(
-    network: Network, inputs: Array | Mapping[str, Array], dtype: type = np.float32
-) -> dict[str, Array]:
-    """The inputs by name, as matrices of ``dtype``; UsageError says which one does not fit."""
-    if not isinstance(inputs, Mapping):
-        if len(network.inputs) != 1:
-            names = ", ".join(one.name for one in network.inputs)
-            raise UsageError(
-                f"network {network.name} takes {len(network.inputs)} inputs ({names}), not one",
-                remedy="Give an .npz with an array for each of these names.",
-            )
-        inputs = {network.inputs[0].name: inputs}
-    matched: dict[str, Array] = {}
-    for one in network.inputs:
-        if one.name not in inputs:
-            raise UsageError(
-                f"network {network.name} needs an input called {one.name}; "
-                f"given: {', '.join(sorted(inputs))}"
-            )
-        given = np.asarray(inputs[one.name])
-        if given.dtype.kind not in "fiub":
-            raise UsageError(f"input {one.name} holds {given.dtype} values, not real numbers")
-        rows = _rows(np.ascontiguousarray(given, dtype), one.width)
-        if rows is None:
-            raise UsageError(
-                f"input {one.name} of network {network.name} is {one.width} wide, "
-                f"but the array has shape {given.shape}",
-                remedy=f"Give an array of shape [rows, {one.width}].",
-            )
-        matched[one.name] = rows
-    heights = {name: array.shape[0] for name, array in matched.items()}
-    if len(set(heights.values())) != 1:
-        raise UsageError(f"the inputs have different numbers of rows: {heights}")
-    return matched
-
-
-def _rows(array: Array, width: int) -> Array | None:
-    """An array as [rows, width]: sequences row by row, images as one row each, else None."""
-    if array.ndim and array.shape[-1] == width:
-        return array.reshape(-1, width)
-    if array.ndim > 1 and math.prod(array.shape[1:]) == width:
-        return array.reshape(-1, width)
-    return None
 
 
 Shuffle = np.random.Generator | None
@@ -275,6 +233,7 @@ _STEPS: dict[type[Layer], Callable[..., Step]] = {
     Standardize: _standardize,
     Affine: _affine,
     Clip: _clip,
+    LSTM: lstm_step,
 }
 
 

@@ -15,6 +15,7 @@ from lnfold.errors import GraphError
 from lnfold.network.attributes import Span
 from lnfold.network.functions import CALLS, Library, inlined
 from lnfold.network.graph import Graph, Node, Signature, decode_nodes
+from lnfold.network.loops import Loop
 
 _TENSORS: Final = [{1: ("key", TEXT), 2: ("value", {1: ("name", TEXT)})}]
 _SIGNATURE: Final = {1: ("inputs", _TENSORS), 2: ("outputs", _TENSORS)}
@@ -72,13 +73,14 @@ def _graph(data: bytes, found: dict[str, Any], path: str) -> Graph:
     signatures = _signatures(found["signatures"], nodes)
     objects = _bound_objects(found["objects"], nodes)
     library = Library(data, message(data, _GRAPH, *span)["library"], path)
+    loops: dict[str, Loop] = {}
     if library or any(node.op in CALLS for node in nodes.values()):
         ends = [tensor for one in signatures for tensor in one.outputs.values()]
         if found["saver"]:
             ends.append(found["saver"]["save_tensor"])
         # the first end's operations get the plainest names, and the last of a stack comes first
-        nodes = inlined(nodes, library, ends[::-1] if signatures else list(nodes), path)
-    return Graph(nodes, path, signatures, objects)
+        nodes, loops = inlined(nodes, library, ends[::-1] if signatures else list(nodes), path)
+    return Graph(nodes, path, signatures, objects, loops)
 
 
 def _bound_objects(found: dict[str, Any] | None, nodes: dict[str, Node]) -> dict[str, int]:

@@ -47,6 +47,10 @@ class Walk:
     def denses(self) -> list[Dense]:
         return [layer for layer in self.layers.values() if isinstance(layer, Dense)]
 
+    def variables(self) -> frozenset[str]:
+        """The checkpoint variables that its layers read."""
+        return frozenset(name for layer in self.layers.values() for name in layer.variables())
+
     def gaps(self) -> list[Gap]:
         """One gap for each kind of operation that is not run."""
         reasons: dict[str, list[str]] = {}

@@ -16,6 +16,7 @@ from enum import Enum
 
 from lnfold.network.activations import FUNCTIONS
 from lnfold.network.layers import (
+    LSTM,
     Activation,
     Add,
     BatchNorm,
@@ -131,7 +132,7 @@ class _Readers:
 
     Attributes:
         verdict: INTO_NEXT, or the reason why the readers cannot take anything over.
-        into: the dense layers' scopes, if they can.
+        into: the scopes of the dense layers and LSTMs, if they can.
         activation: one that stands in between.
         blocker: the layer that is the reason.
     """
@@ -153,7 +154,7 @@ def _readers(network: Network, layer: Layer) -> _Readers:
         if value in network.outputs:
             return _Readers(Verdict.STAYS_DELIVERED)
         for reader in network.consumers(value):
-            if isinstance(reader, Dense):
+            if isinstance(reader, Dense) or _is_read_as_x(reader, value):
                 into[reader.scope] = None
             elif isinstance(reader, Activation):
                 if reader.function.value is None:
@@ -172,3 +173,8 @@ def _readers(network: Network, layer: Layer) -> _Readers:
     if not into:
         return _Readers(Verdict.STAYS_UNREAD)
     return _Readers(Verdict.INTO_NEXT, tuple(into), activation)
+
+
+def _is_read_as_x(layer: Layer, value: str) -> bool:
+    """Whether an LSTM multiplies a value by its kernel, and by nothing else."""
+    return isinstance(layer, LSTM) and layer.input == value and value not in layer.inputs[1:]

@@ -8,6 +8,7 @@ from itertools import groupby
 from lnfold.figures import figure, printable, shortest
 from lnfold.network.evidence import Fact
 from lnfold.network.layers import (
+    LSTM,
     Activation,
     Add,
     Affine,
@@ -105,6 +106,8 @@ def title(layer: Layer) -> str:
     """A layer in a word or two: Dense 64, relu, clip ±5."""
     if isinstance(layer, Dense):
         return f"Dense {layer.units}"
+    if isinstance(layer, LSTM):
+        return f"LSTM {layer.units}"
     if isinstance(layer, Activation):
         return f"{layer.function.value or 'activation '}{_mark(layer.function)}"
     if isinstance(layer, Concat):

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lnfold.network.evidence import Fact
-from lnfold.network.layers import Add, Network, Parameter
+from lnfold.network.evidence import Fact, Source
+from lnfold.network.layers import LSTM, Add, Input, LayerNorm, Network, Parameter
 from lnfold.network.run import run
 from lnfold.relations.absorption import Verdict, absorptions
 from lnfold.relations.pairs import pairs
@@ -191,3 +191,56 @@ def test_absent_vectors_count_nothing():
     net = network([dense("d", "x", np.eye(3), None), norm("n", "d", None, None)], 3)
     assert {one.verdict for one in absorptions(net, pairs(net)[0])} == {Verdict.ABSENT}
     assert sum(one.total for one in absorptions(net, pairs(net)[0])) == 0
+
+
+def test_an_lstm_takes_gamma_and_beta_of_the_norm_straight_before_it():
+    """kernel rows times gamma, and beta·kernel into the bias, change nothing."""
+    random = np.random.default_rng(5)
+    taken, units = 6, 4
+
+    def parameter(name: str, *shape: int) -> Parameter:
+        return Parameter(random.standard_normal(shape), (name,))
+
+    first = LayerNorm(
+        "norm",
+        ("x",),
+        "norm",
+        gamma=parameter("norm/gamma", taken),
+        beta=parameter("norm/beta", taken),
+        epsilon=Fact(1e-7, Source.GRAPH),
+    )
+    lstm = LSTM(
+        "lstm",
+        ("norm",),
+        "lstm",
+        kernel=parameter("lstm/kernel", taken, 4 * units),
+        recurrent_kernel=parameter("lstm/recurrent_kernel", units, 4 * units),
+        bias=parameter("lstm/bias", 4 * units),
+        activation=Fact("tanh", Source.GRAPH),
+        recurrent_activation=Fact("sigmoid", Source.GRAPH),
+    )
+    whole = Network(
+        "n", (Input("x", taken),), ("lstm",), (first, lstm), Fact("edges", Source.GRAPH)
+    )
+    absorbed = Network(
+        "n",
+        (Input("x", taken),),
+        ("lstm",),
+        (
+            replace(first, gamma=None, beta=None),
+            replace(
+                lstm,
+                kernel=Parameter(first.gamma.array[:, None] * lstm.kernel.array),
+                bias=Parameter(lstm.bias.array + first.beta.array @ lstm.kernel.array),
+            ),
+        ),
+        Fact("edges", Source.GRAPH),
+    )
+    (pair,) = pairs(whole)
+    _, gamma, beta = absorptions(whole, pair)
+    x = random.standard_normal((20, taken))
+
+    assert (gamma.verdict, gamma.absorbed, gamma.into) == (Verdict.INTO_NEXT, taken, ("lstm",))
+    assert (beta.verdict, beta.absorbed, beta.into) == (Verdict.INTO_NEXT_BIAS, taken, ("lstm",))
+    before, after = (run(one, x, np.float64)["lstm"] for one in (whole, absorbed))
+    assert np.abs(before - after).max() < 1e-13
