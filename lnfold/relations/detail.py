@@ -13,6 +13,7 @@ from lnfold.relations.conditioning import Conditioning, conditioning
 from lnfold.relations.corners import Watch
 from lnfold.relations.frozen import FrozenError, frozen_error
 from lnfold.relations.independent import Independence, independence
+from lnfold.relations.inside import Inside, inside
 from lnfold.relations.lifted import Lifted, lift
 from lnfold.relations.lipschitz import Steepness, steepness
 from lnfold.relations.one_vector import Measured, measure_layer
@@ -60,11 +61,14 @@ class Detail:
         layers: one for each relation, in order.
         independence: how many numbers are independent.
         boxes: what was assumed of the inputs, by name; unbounded where nothing was.
+        seen_on: the inputs of the box that units were seen on, in words; empty where the
+            network was not run.
     """
 
     layers: tuple[LayerDetail, ...]
     independence: Independence
     boxes: Mapping[str, Box]
+    seen_on: str
 
 
 def detail(
@@ -85,13 +89,20 @@ def detail(
     pairs = tuple(relation.pair for relation in relations)
     reached = reaches(network, boxes, watch) if network.complete else None
     effects = {} if values is None else sensitivities(network, pairs, values)
+    seen = None if values is None else inside(network, boxes, values)
     layers, units = [], {}
     for relation in relations:
-        one = _layer(network, relation, values, reached, effects.get(relation.pair.norm.name))
+        effect = effects.get(relation.pair.norm.name)
+        one = _layer(network, relation, values, reached, effect, seen)
         layers.append(one)
         if one.units is not None:
             units[relation.pair.norm.name] = one.units
-    return Detail(tuple(layers), independence(network, units), boxes)
+    return Detail(
+        tuple(layers),
+        independence(network, units),
+        boxes,
+        "" if seen is None else seen.inputs,
+    )
 
 
 def _layer(
@@ -100,6 +111,7 @@ def _layer(
     values: Mapping[str, Array] | None,
     reached: Mapping[str, Reach] | None,
     effect: Sensitivity | None,
+    seen: Inside | None,
 ) -> LayerDetail:
     pair = relation.pair
     lifted = _lifted(pair)
@@ -109,10 +121,13 @@ def _layer(
     smallest = None if relation.split is None else relation.split.smallest_deviation
     frozen = None
     bounds = None if reached is None else reached[pair.norm.name].normalised
-    if lifted is not None and x is not None and bounds is not None:
-        frozen = frozen_error(lifted, x, np.maximum(-bounds[0].values, bounds[1].values))
+    if lifted is not None and dense is not None and seen is not None and bounds is not None:
+        within = np.asarray(seen.values[dense.input], np.float64)
+        frozen = frozen_error(lifted, within, np.maximum(-bounds[0].values, bounds[1].values))
     return LayerDetail(
-        units=None if reached is None else describe_units(network, pair, reached, values),
+        units=None
+        if reached is None
+        else describe_units(network, pair, reached, None if seen is None else seen.values),
         sphere=sphere_form(lifted) if lifted and lifted.inputs + 1 < lifted.units else None,
         in_sample=() if values is None else measure_layer(pair, values, in_sample=True),
         frozen=frozen,

@@ -55,7 +55,7 @@ class Units:
         verdicts: what the bounds prove; MIXED where they prove nothing else.
         proved: whether the verdict is certain. A MIXED unit is certain where it was seen, or is
             bound by exact bounds, to be on both sides of 0.
-        lowest, highest, firing: over the inputs used, the extremes and the share of rows that
+        lowest, highest, firing: over inputs of the box, the extremes and the share of rows that
             are above 0; None where the network was not run.
         at_infimum, at_supremum: [units, inputs of the dense layer], where the bounds are
             attained, the direction in which they are approached, or NaN.
@@ -93,7 +93,7 @@ def describe_units(
 
     Args:
         reaches: of every value, from ``reach.reaches``: they hold the box of inputs.
-        values: of all layers on the inputs used, or None.
+        values: of all layers on inputs of the box (``inside``), or None.
     """
     low, high, free = _bounds(pair, reaches)
     gamma = vector(pair.norm.gamma, low.values.size, 1.0)

@@ -132,6 +132,7 @@ def _absorbed(relation: Relation, vector: str) -> str:
 
 def _one_vector(one: NetworkReport, relation: Relation, layer: LayerDetail) -> Iterator[str]:
     pair = relation.pair
+    assert one.detail is not None
     if isinstance(pair.norm, BatchNorm):
         yield "BatchNorm divides by stored numbers, so one kernel and one bias are exact."
         return
@@ -158,7 +159,7 @@ def _one_vector(one: NetworkReport, relation: Relation, layer: LayerDetail) -> I
         constant = figure(layer.frozen.deviation)
         yield (
             f"A standard deviation frozen at {constant} is wrong by exactly "
-            f"gamma_i·z_i·(s(x)/{constant} − 1): on the inputs used by up to "
+            f"gamma_i·z_i·(s(x)/{constant} − 1): on {one.detail.seen_on} by up to "
             f"{figure(layer.frozen.largest)}, and on no input whose s(x) is as measured by more "
             f"than {figure(layer.frozen.bound)}."
         )
@@ -188,8 +189,8 @@ def _units(one: NetworkReport, relation: Relation, units: Units) -> Iterator[str
     if units.firing is not None:
         never, always = int((units.firing == 0).sum()), int((units.firing == 1).sum())
         yield (
-            f"Measured on the inputs used: {never} were never above 0, {always} always; that is "
-            "a sample, not a proof."
+            f"Measured on {one.detail.seen_on}: {never} were never above 0, {always} always; "
+            "that is a sample, not a proof."
         )
 
 

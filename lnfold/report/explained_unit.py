@@ -43,9 +43,9 @@ def unit_section(one: NetworkReport, relation: Relation, layer: LayerDetail, uni
         if text
     ]
     if units.firing is not None and units.lowest is not None and units.highest is not None:
-        outside = ", not all of them in the box," if one.detail and one.detail.boxes else ""
+        assert one.detail is not None
         paragraphs.append(
-            f"On the inputs used{outside} it went from {figure(units.lowest[unit], 3)} to "
+            f"On {one.detail.seen_on} it went from {figure(units.lowest[unit], 3)} to "
             f"{figure(units.highest[unit], 3)} and was above 0 on {units.firing[unit]:.1%} of them."
         )
     return Section(f"{name}, unit {unit} of {total}", paragraphs)

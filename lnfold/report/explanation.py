@@ -141,9 +141,10 @@ def _independence(one: NetworkReport) -> Section:
         sentence = freedom.symmetry.sentence
         by_symmetry[sentence] = by_symmetry.get(sentence, 0) + freedom.dimensions
     listed = "; ".join(f"{number}: {sentence}" for sentence, number in by_symmetry.items())
+    where = " for inputs of the box" if one.detail.boxes else ""
     text = (
         f"Of the network's {count.parameters:,} parameters {least}{count.redundant_exactly:,} "
-        f"could be changed, if others follow, without any output noticing; "
+        f"could be changed, if others follow, without any output{where} noticing; "
         f"{count.redundant:,} if epsilon were 0. By what leaves them free: {listed}."
     )
     if not count.complete:

@@ -37,6 +37,7 @@ def layer_part(
     canvas: Canvas, one: NetworkReport, relation: Relation, layer: LayerDetail, anchor: str
 ) -> Iterator[Markup]:
     """The account of one pair; ``anchor`` makes its ids unique."""
+    assert one.detail is not None
     pair = relation.pair
     scopes = [pair.norm.scope] if pair.dense is None else [pair.dense.scope, pair.norm.scope]
     names = Markup(" → ".join(breaking(scope) for scope in scopes))
@@ -47,7 +48,7 @@ def layer_part(
             *_split(canvas, relation),
             *_deviation(canvas, one, relation),
         ],
-        UNITS: [] if layer.units is None else [*_ranges(canvas, layer.units)],
+        UNITS: [] if layer.units is None else [*_ranges(canvas, layer.units, one.detail.seen_on)],
     }
     for section in layer_sections(one, relation, layer):
         subject = section.heading.rpartition(": ")[2]
@@ -145,7 +146,7 @@ def _deviation(canvas: Canvas, one: NetworkReport, relation: Relation) -> Iterat
     )
 
 
-def _ranges(canvas: Canvas, units: Units) -> Iterator[Markup]:
+def _ranges(canvas: Canvas, units: Units, seen_on: str) -> Iterator[Markup]:
     if not (np.isfinite(units.infimum).all() and np.isfinite(units.supremum).all()):
         return
     seen = None
@@ -160,8 +161,8 @@ def _ranges(canvas: Canvas, units: Units) -> Iterator[Markup]:
         f"{figure(float(units.infimum.min()))} to {figure(float(units.supremum.max()))} "
         f"altogether; proved dead {units.count(Verdict.DEAD)}, always on "
         f"{units.count(Verdict.ALWAYS_ON)}, constant {units.count(Verdict.CONSTANT)}",
-        f"What each unit can be (thin: proved, {exact} bounds) and what it was on the inputs "
-        "used (thick).",
+        f"What each unit can be (thin: proved, {exact} bounds) and what it was (thick) on "
+        f"{seen_on}.",
         wide=True,
     )
 

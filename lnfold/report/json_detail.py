@@ -23,6 +23,7 @@ def network_fields(detail: Detail) -> Json:
             name: {"low": box.low.tolist(), "high": box.high.tolist()}
             for name, box in detail.boxes.items()
         },
+        "observed_on": detail.seen_on or None,
         "independence": _independence(detail.independence),
     }
 

@@ -24,7 +24,7 @@ from lnfold.report.record import Question, Report, build_report
 
 pytest.importorskip("matplotlib", exc_type=ImportError, reason="the html extra is not here")
 
-VOID = {"meta", "input", "link", "br", "use"}
+VOID = {"meta", "input", "link", "br", "use", "wbr"}
 EVIL = "<script>alert(1)</script>"
 
 
