@@ -14,14 +14,16 @@ from lnfold.relations.corners import Watch
 from lnfold.relations.frozen import FrozenError, frozen_error
 from lnfold.relations.independent import Independence, independence
 from lnfold.relations.inside import Inside, inside
+from lnfold.relations.least_deviation import LeastDeviation, least_deviation
 from lnfold.relations.lifted import Lifted, lift
 from lnfold.relations.lipschitz import Steepness, steepness
 from lnfold.relations.one_vector import Measured, measure_layer
 from lnfold.relations.pairs import Context, Pair
 from lnfold.relations.reach import Reach, reaches
 from lnfold.relations.relate import Relation
-from lnfold.relations.sensitivity import Sensitivity, sensitivities
+from lnfold.relations.sensitivity import Sensitivity, output_gradients, sensitivities
 from lnfold.relations.signs import Seen, signs
+from lnfold.relations.slopes import NetworkSlope, network_slope
 from lnfold.relations.sphere import SphereForm, sphere_form
 from lnfold.relations.units import Units, describe_units
 
@@ -39,7 +41,9 @@ class LayerDetail:
         in_sample: the candidates on the rows that they were fitted on.
         frozen: what a constant deviation does; as sphere, and where the network was run.
         sensitivity, conditioning: None where the network was not run.
-        steepness: None for BatchNorm and where no dense layer is read.
+        least: the least s(x) that what reaches the layer can bring about, and
+        steepness: how fast the layer changes with it; None for BatchNorm, where no dense layer
+            is read, and where a layer before it is not known.
         signs: trained or not.
     """
 
@@ -48,6 +52,7 @@ class LayerDetail:
     in_sample: tuple[Measured, ...]
     frozen: FrozenError | None
     sensitivity: Sensitivity | None
+    least: LeastDeviation | None
     steepness: Steepness | None
     conditioning: Conditioning | None
     signs: tuple[Seen, ...]
@@ -63,12 +68,14 @@ class Detail:
         boxes: what was assumed of the inputs, by name; unbounded where nothing was.
         seen_on: the inputs of the box that units were seen on, in words; empty where the
             network was not run.
+        slope: how fast the outputs can change; None where a layer is not known.
     """
 
     layers: tuple[LayerDetail, ...]
     independence: Independence
     boxes: Mapping[str, Box]
     seen_on: str
+    slope: NetworkSlope | None
 
 
 def detail(
@@ -88,8 +95,9 @@ def detail(
     boxes = boxes or {}
     pairs = tuple(relation.pair for relation in relations)
     reached = reaches(network, boxes, watch) if network.complete else None
-    effects = {} if values is None else sensitivities(network, pairs, values)
     seen = None if values is None else inside(network, boxes, values)
+    moved = None if seen is None else output_gradients(network, seen.values)
+    effects = {} if moved is None else sensitivities(pairs, moved)
     layers, units = [], {}
     for relation in relations:
         effect = effects.get(relation.pair.norm.name)
@@ -97,11 +105,20 @@ def detail(
         layers.append(one)
         if one.units is not None:
             units[relation.pair.norm.name] = one.units
+    slope = None
+    if reached is not None:
+        steep = {
+            relation.pair.norm.name: one.steepness
+            for relation, one in zip(relations, layers, strict=True)
+            if one.steepness is not None
+        }
+        slope = network_slope(network, reached, steep, None if moved is None else moved.rows)
     return Detail(
         tuple(layers),
         independence(network, units),
         boxes,
         "" if seen is None else seen.inputs,
+        slope,
     )
 
 
@@ -116,14 +133,15 @@ def _layer(
     pair = relation.pair
     lifted = _lifted(pair)
     dense = pair.dense
-    x = None if values is None or dense is None else np.asarray(values[dense.input], np.float64)
+    x = None if seen is None or dense is None else np.asarray(seen.values[dense.input], np.float64)
     read = None if values is None else values[pair.norm.input]
-    smallest = None if relation.split is None else relation.split.smallest_deviation
-    frozen = None
-    bounds = None if reached is None else reached[pair.norm.name].normalised
-    if lifted is not None and dense is not None and seen is not None and bounds is not None:
-        within = np.asarray(seen.values[dense.input], np.float64)
-        frozen = frozen_error(lifted, within, np.maximum(-bounds[0].values, bounds[1].values))
+    frozen, least, steep = None, None, None
+    if lifted is not None and dense is not None and reached is not None:
+        bounds = reached[pair.norm.name].normalised
+        if x is not None and bounds is not None:
+            frozen = frozen_error(lifted, x, np.maximum(-bounds[0].values, bounds[1].values))
+        least = least_deviation(lifted, reached[dense.input].box)
+        steep = steepness(lifted, least.bound, x)
     return LayerDetail(
         units=None
         if reached is None
@@ -132,7 +150,8 @@ def _layer(
         in_sample=() if values is None else measure_layer(pair, values, in_sample=True),
         frozen=frozen,
         sensitivity=effect,
-        steepness=None if lifted is None else steepness(lifted, smallest, x),
+        least=least,
+        steepness=steep,
         conditioning=None
         if read is None or isinstance(pair.norm, BatchNorm)
         else conditioning(pair.norm, read),

@@ -45,6 +45,16 @@ class Lifted:
         return int(self.rows.shape[1])
 
     @property
+    def dimensions(self) -> int:
+        """In how many dimensions y_c lies: n − 1 where the units sum to 0, n where they need not.
+
+        |z_i| never passes the root of it.
+        """
+        scale = np.abs(self.rows).max(initial=0.0)
+        centred = np.abs(self.rows.sum(axis=1)).max() <= 1e-12 * scale * self.units
+        return self.units - int(centred)
+
+    @property
     def finite(self) -> bool:
         return bool(
             np.isfinite(self.rows).all()

@@ -1,6 +1,6 @@
 """How fast a layer can change with its input: a bound for all inputs, and what was found.
 
-    ‖∂u/∂x‖ ≤ max|gamma|·‖W_c‖ / s_min        s_min = √(‖r‖²/n + epsilon)  of ``bias_split``
+    ‖∂u/∂x‖ ≤ max|gamma|·‖W_c‖ / s_min        s_min of ``least_deviation``
 
 because I − z·zᵀ/n is a contraction and no input has a smaller deviation than s_min. The product
 must be taken apart like this: ‖diag(gamma)·W_c‖/s_min is *not* a bound, as gamma acts after the
@@ -26,25 +26,46 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Steepness:
-    """The bound (None where s_min is 0 or not known) and the largest slope found."""
+    """The Lipschitz constant of one pair.
 
-    bound: float | None
+    Attributes:
+        gamma, kernel, deviation: max|gamma|, ‖W_c‖ and s_min, the factors of the bound.
+        found: the largest slope found; None without inputs.
+    """
+
+    gamma: float
+    kernel: float
+    deviation: float
     found: float | None
 
+    @property
+    def bound(self) -> float | None:
+        """None where s_min is 0, or the product is too large for a number."""
+        slope = self.gamma * self.kernel / self.deviation if self.deviation > 0 else np.inf
+        return slope if np.isfinite(slope) else None
 
-def steepness(lifted: Lifted, smallest: float | None, x: Array | None) -> Steepness:
+
+def steepness(lifted: Lifted, smallest: float, x: Array | None) -> Steepness:
     """The Lipschitz constant of one pair.
 
     Args:
-        smallest: s_min.
+        smallest: s_min, over the inputs that there can be.
         x: inputs of the dense layer [rows, inputs], or None.
     """
-    kernel = lifted.rows[:-1]
-    bound = None
-    if smallest:
-        most = float(np.abs(lifted.gamma).max(initial=0.0))
-        bound = most * float(np.sqrt(_largest_square(kernel))) / smallest
-    return Steepness(bound, None if x is None or not len(x) else _sampled(lifted, x))
+    return Steepness(
+        float(np.abs(lifted.gamma).max(initial=0.0)),
+        spectral_norm(lifted.rows[:-1]),
+        smallest,
+        None if x is None or not len(x) else _sampled(lifted, x),
+    )
+
+
+def spectral_norm(kernel: Array) -> float:
+    """An upper bound of ‖W‖, the largest singular value; infinite where W is not finite."""
+    kernel = np.asarray(kernel, np.float64)
+    if not np.isfinite(kernel).all():
+        return float(np.inf)
+    return float(np.sqrt(_largest_square(kernel)))
 
 
 def _largest_square(kernel: Array) -> float:

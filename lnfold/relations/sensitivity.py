@@ -60,34 +60,46 @@ class Sensitivity:
     gap: str = ""
 
 
-def sensitivities(
-    network: Network, pairs: tuple[Pair, ...], values: Mapping[str, Array]
-) -> dict[str, Sensitivity]:
-    """The sensitivity of every pair, by the norm's name.
+@dataclass(frozen=True, slots=True, eq=False)
+class OutputGradients:
+    """What moves the network's outputs, on some rows.
+
+    Attributes:
+        values: of all layers on those rows.
+        rows: for each output unit its gradient by every value; None where none is known.
+        gap: the kind of layer whose derivative is not known.
+    """
+
+    values: Mapping[str, Array]
+    rows: list[dict[str, Array]] | None
+    gap: str = ""
+
+
+def output_gradients(network: Network, values: Mapping[str, Array]) -> OutputGradients:
+    """The gradients of a network's output units on the first rows.
 
     Args:
         values: float64 values of all layers.
     """
     sample = {name: array[:ROWS] for name, array in values.items()}
-    moved: list[dict[str, Array]] | None = None
-    gap = ""
     try:
-        moved = _output_gradients(network, sample)
+        rows = [
+            gradients(network, sample, output, unit)
+            for output in network.outputs
+            for unit in range(min(sample[output].shape[1], _OUTPUT_UNITS))
+        ]
     except NotDifferentiableError as error:
-        gap = str(error)
+        return OutputGradients(sample, None, str(error))
+    return OutputGradients(sample, rows)
+
+
+def sensitivities(pairs: tuple[Pair, ...], moved: OutputGradients) -> dict[str, Sensitivity]:
+    """The sensitivity of every pair, by the norm's name."""
     return {
-        pair.norm.name: replace(_sensitivity(pair, sample, moved), gap=gap)
+        pair.norm.name: replace(_sensitivity(pair, moved.values, moved.rows), gap=moved.gap)
         for pair in pairs
         if isinstance(pair.norm, LayerNorm | RMSNorm | BatchNorm)
     }
-
-
-def _output_gradients(network: Network, values: Mapping[str, Array]) -> list[dict[str, Array]]:
-    return [
-        gradients(network, values, output, unit)
-        for output in network.outputs
-        for unit in range(min(values[output].shape[1], _OUTPUT_UNITS))
-    ]
 
 
 def _sensitivity(

@@ -79,7 +79,7 @@ def _suprema(lifted: Lifted, box: Box, sign: float, watch: Watch | None) -> Boun
     """The suprema of sign·z_i."""
     units, inputs = lifted.units, lifted.inputs
     rows = sign * lifted.rows
-    found = _Found(lifted, rows, np.full(units, _always(lifted)))
+    found = _Found(lifted, rows, np.full(units, np.sqrt(lifted.dimensions)))
     highest = box.affine_maximum(rows[:-1], rows[-1])
     constant = np.asarray(~rows.any(axis=0))
     found.settle(constant, np.zeros((units, inputs)) + box.middle())
@@ -97,13 +97,6 @@ def _suprema(lifted: Lifted, box: Box, sign: float, watch: Watch | None) -> Boun
             )
             found.values[falling] = np.minimum(found.values[falling], highest[falling] / farthest)
     return Bound(found.values, found.exact, found.attained, found.inputs)
-
-
-def _always(lifted: Lifted) -> float:
-    """√(n − 1) where the units sum to 0, √n where they need not."""
-    scale = np.abs(lifted.rows).max(initial=0.0)
-    centred = np.abs(lifted.rows.sum(axis=1)).max() <= 1e-12 * scale * lifted.units
-    return float(np.sqrt(lifted.units - 1 if centred else lifted.units))
 
 
 class _Found:

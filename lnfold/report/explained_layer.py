@@ -11,6 +11,7 @@ from lnfold.figures import figure, printable, shortest
 from lnfold.network.layers import BatchNorm, LayerNorm
 from lnfold.relations.bias_split import BiasSplit
 from lnfold.relations.detail import LayerDetail
+from lnfold.relations.lipschitz import Steepness
 from lnfold.relations.one_vector import Candidate, rows_needed
 from lnfold.relations.relate import Relation
 from lnfold.relations.symmetries import Symmetry
@@ -48,6 +49,7 @@ def _vectors(one: NetworkReport, relation: Relation, layer: LayerDetail) -> Iter
         if relation.split is not None:
             epsilon = None if norm.epsilon.value is None else shortest(norm.epsilon.value)
             yield _bias(relation.split, isinstance(norm, LayerNorm), epsilon)
+            yield from _least(relation.split, layer)
         elif isinstance(norm, BatchNorm):
             yield "The bias is moved by the stored mean and scaled by stored numbers, exactly."
         else:
@@ -103,8 +105,20 @@ def _bias(split: BiasSplit, centred: bool, epsilon: str | None) -> str:
     )
     text += f", where the nominal epsilon is {epsilon}. " if epsilon else ". "
     if split.smallest_deviation is not None:
-        text += f"So no input brings s(x) below {figure(split.smallest_deviation, 3)}."
+        text += f"So no input at all brings s(x) below {figure(split.smallest_deviation, 3)}."
     return text.strip()
+
+
+def _least(split: BiasSplit, layer: LayerDetail) -> Iterator[str]:
+    """What the least s(x) is where not every input there is can reach the layer."""
+    least, free = layer.least, split.smallest_deviation
+    if least is None or free is None or least.bound <= free * (1 + 1e-6):
+        return
+    yield (
+        f"If any input could reach this layer, s(x) could be as small as {figure(free, 3)}. What "
+        f"does reach it keeps s(x) above {figure(least.bound, 3)}, proved; the least that was "
+        f"found among all that might is {figure(least.found, 3)}."
+    )
 
 
 def _beta(relation: Relation) -> str:
@@ -214,12 +228,8 @@ def _sensitive(layer: LayerDetail) -> Iterator[str]:
                 f"{figure(layer.sensitivity.constant_left)} of a step comes through, along the "
                 f"normalised units {figure(layer.sensitivity.normalised_left)}."
             )
-    if layer.steepness is not None and layer.steepness.bound is not None:
-        yield (
-            "Per unit of input the layer moves by at most "
-            f"{figure(layer.steepness.bound)} (max|gamma|·‖W‖/smallest s, proved); the steepest "
-            f"place found has {figure(layer.steepness.found)}."
-        )
+    if layer.steepness is not None:
+        yield _steep(layer.steepness)
     if layer.conditioning is not None:
         yield (
             "Two float32 programs may differ in a normalised unit by about "
@@ -231,3 +241,20 @@ def _sensitive(layer: LayerDetail) -> Iterator[str]:
                 else "; no row is ill-conditioned."
             )
         )
+
+
+def _steep(one: Steepness) -> str:
+    found = "" if one.found is None else f" The steepest place found has {figure(one.found)}."
+    if one.bound is None:
+        return f"s(x) can come as near to 0 as it likes, so the layer has no steepest slope.{found}"
+    factors = {
+        "gamma": one.gamma,
+        "the kernel": one.kernel,
+        "the least s(x)": 1 / one.deviation,
+    }
+    most = max(factors, key=factors.__getitem__)
+    return (
+        f"Per unit of input the layer moves by at most {figure(one.bound)}, proved: "
+        f"max|gamma| {figure(one.gamma)} times ‖W‖ {figure(one.kernel)} over the least s(x) "
+        f"{figure(one.deviation)}; {most} makes most of it.{found}"
+    )

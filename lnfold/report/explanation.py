@@ -20,6 +20,8 @@ from lnfold.report.explained_unit import unit_section
 from lnfold.report.record import NetworkReport
 from lnfold.report.section import Section
 
+FAST = "How fast the outputs can change"
+INDEPENDENT = "How many numbers are independent"
 QUESTION = 'Can bias, gamma and beta of a layer be summarised as one "bias" vector?'
 
 
@@ -58,6 +60,7 @@ def explain(
         yield from layer_sections(one, relation, detail)
     if layer is None:
         if one.relations:
+            yield from _slope(one)
             yield _independence(one)
         yield _checked(one)
         related = [copy for copy in copies if one.network.name in (copy.copy, copy.source)]
@@ -132,6 +135,25 @@ def _answer(one: NetworkReport) -> Section:
     return Section(QUESTION, paragraphs)
 
 
+def _slope(one: NetworkReport) -> Iterator[Section]:
+    assert one.detail is not None
+    slope = one.detail.slope
+    if slope is None:
+        return
+    found = "" if slope.found is None else f" The steepest found is {figure(slope.found)}."
+    if slope.bound is None:
+        text = f"No bound is known of how fast the outputs can change.{found}"
+    else:
+        text = (
+            f"Per unit of input the outputs move by at most {figure(slope.bound)}, proved by "
+            f"multiplying what each layer can do.{found}"
+        )
+        if slope.steepest is not None:
+            scope, factor = slope.steepest
+            text += f" The largest factor is {printable(scope)}'s, {figure(factor)}."
+    yield Section(FAST, [text])
+
+
 def _independence(one: NetworkReport) -> Section:
     assert one.detail is not None
     count = one.detail.independence
@@ -149,7 +171,7 @@ def _independence(one: NetworkReport) -> Section:
     )
     if not count.complete:
         text += " Layers of kinds whose symmetries are not counted may leave more free."
-    return Section("How many numbers are independent", [text])
+    return Section(INDEPENDENT, [text])
 
 
 def _checked(one: NetworkReport) -> Section:

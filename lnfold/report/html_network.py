@@ -12,7 +12,7 @@ from lnfold.network.run import run
 from lnfold.relations.answer import Answer
 from lnfold.relations.one_vector import measurable, with_candidate
 from lnfold.report.chain import chains
-from lnfold.report.explanation import QUESTION, explain
+from lnfold.report.explanation import FAST, INDEPENDENT, QUESTION, explain
 from lnfold.report.html_diagram import diagram
 from lnfold.report.html_elements import Markup, Number, joined, picture, table, tag
 from lnfold.report.html_figures import Canvas, error_curves, error_histogram
@@ -61,7 +61,7 @@ def network_part(canvas: Canvas, one: NetworkReport, number: int) -> Iterator[Ma
         ):
             yield from layer_part(canvas, one, relation, layer, f"{number}-{index}")
         for section in sections:
-            if section.heading == "How many numbers are independent":
+            if section.heading in (FAST, INDEPENDENT):
                 yield tag("h3", section.heading)
                 yield from _paragraphs(section)
     yield from _checks(canvas, one)

@@ -24,6 +24,15 @@ def network_fields(detail: Detail) -> Json:
             for name, box in detail.boxes.items()
         },
         "observed_on": detail.seen_on or None,
+        "lipschitz": None
+        if detail.slope is None
+        else {
+            "bound": detail.slope.bound,
+            "found": detail.slope.found,
+            "steepest": None
+            if detail.slope.steepest is None
+            else {"scope": detail.slope.steepest[0], "factor": detail.slope.steepest[1]},
+        },
         "independence": _independence(detail.independence),
     }
 
@@ -63,7 +72,16 @@ def relation_fields(layer: LayerDetail) -> Json:
             },
             "lipschitz": None
             if layer.steepness is None
-            else {"bound": layer.steepness.bound, "found": layer.steepness.found},
+            else {
+                "bound": layer.steepness.bound,
+                "found": layer.steepness.found,
+                "gamma": layer.steepness.gamma,
+                "kernel": layer.steepness.kernel,
+                "deviation": layer.steepness.deviation,
+            },
+            "least_deviation": None
+            if layer.least is None
+            else {"bound": layer.least.bound, "found": layer.least.found},
             "conditioning": None
             if layer.conditioning is None
             else {

@@ -36,6 +36,11 @@ def detail_lines(one: NetworkReport) -> Iterator[RenderableType]:
             yield Padding(line, (0, 0, 0, 2), expand=False)
     yield Text()
     yield _independence(detail)
+    if detail.slope is not None and detail.slope.bound is not None:
+        yield Text(
+            f"slope of the outputs: at most {figure(detail.slope.bound)}, "
+            f"found {figure(detail.slope.found)}"
+        )
 
 
 def _layer(relation: Relation, layer: LayerDetail) -> Iterator[RenderableType]:
@@ -66,6 +71,8 @@ def _layer(relation: Relation, layer: LayerDetail) -> Iterator[RenderableType]:
                 f"{effect.vector} moved by 1 at random moves the layer by {figure(effect.layer)}"
                 f"{outputs}"
             )
+    if layer.least is not None:
+        yield Text(f"s(x) is never below {figure(layer.least.bound)}")
     if layer.steepness is not None and layer.steepness.bound is not None:
         found = layer.steepness.found
         yield Text(

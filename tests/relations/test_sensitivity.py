@@ -17,7 +17,7 @@ from lnfold.relations.gradients import normalised, through_norm
 from lnfold.relations.lifted import lift
 from lnfold.relations.lipschitz import steepness
 from lnfold.relations.pairs import pairs
-from lnfold.relations.sensitivity import sensitivities
+from lnfold.relations.sensitivity import output_gradients, sensitivities
 from tests.relations.random_networks import (
     dense,
     epsilons,
@@ -38,7 +38,7 @@ def test_effects_are_those_of_random_steps(kind):
     net = normalised_network(generator, (4, 9, 7, 2), epsilon=1e-3, kind=kind)
     x = generator.normal(size=(200, 4))
     values = run(net, x, np.float64, trace=True)
-    found = sensitivities(net, pairs(net), values)
+    found = sensitivities(pairs(net), output_gradients(net, values))
     step, tries = 1e-5, 400
     compared = 0
     for pair in pairs(net):
