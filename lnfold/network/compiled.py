@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from lnfold.network.compiled_layers import emit
-from lnfold.network.given_rows import matched_inputs, reads_in_order
+from lnfold.network.given_rows import joins_rows, matched_inputs
 from lnfold.network.layers import Array, Network
 from lnfold.network.program import Program
 from lnfold.network.run import run
@@ -38,12 +38,12 @@ class Compiled:
         self.block_rows = block_rows
         self._programs: dict[int, Program] = {}
         self._dtype = np.dtype(dtype)
-        self._in_order = reads_in_order(network)
+        self._joins_rows = joins_rows(network)
         self._one = (1, network.inputs[0].width) if len(network.inputs) == 1 else None
 
     def __call__(self, inputs: Array | Mapping[str, Array]) -> dict[str, Array]:
         """Every output for every row; the arrays are new each time. See ``run``."""
-        if self._in_order:
+        if self._joins_rows:
             return run(self.network, inputs, self.dtype)
         if type(inputs) is np.ndarray and self._is_one(inputs):
             # one observation as it comes from a control loop: checking it any further would

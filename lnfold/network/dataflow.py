@@ -18,7 +18,17 @@ from lnfold.network.dense_patterns import PRODUCTS
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.graph import Graph
 from lnfold.network.heads import Heads
-from lnfold.network.layers import LSTM, Dense, Gap, Input, Layer, Network, Norm, Opaque
+from lnfold.network.layers import (
+    LSTM,
+    Dense,
+    Gap,
+    Input,
+    Layer,
+    Network,
+    Norm,
+    Opaque,
+    Rearrange,
+)
 from lnfold.network.patterns import LayerPatterns
 from lnfold.network.roles import role_of, shared_scope
 from lnfold.network.scopes import scope_of
@@ -117,12 +127,17 @@ class _Finder:
             for tensor in signature.outputs.values():
                 end = self._through(tensor)
                 layer = self.patterns.layer(end)
-                while isinstance(layer, Opaque) and layer.operation in _AFTERWARDS and layer.inputs:
+                while layer is not None and self._is_afterwards(layer):
                     end = layer.input
                     layer = self.patterns.layer(end)
                 if layer is not None:
                     ends[end] = None
         return list(ends)
+
+    def _is_afterwards(self, layer: Layer) -> bool:
+        if isinstance(layer, Opaque):
+            return layer.operation in _AFTERWARDS and bool(layer.inputs)
+        return isinstance(layer, Rearrange) and layer.order is None
 
     def _dense_ends(self) -> list[str]:
         """The values at which the graph's networks end."""
@@ -137,8 +152,8 @@ class _Finder:
         for node in self.graph.forward_nodes():
             if node.op not in PRODUCTS:
                 continue
-            layer = self.patterns.layer(node.name)
-            if not isinstance(layer, Dense) or not layer.kernel.variables:
+            layer = self.patterns.dense(node.name)
+            if layer is None or not layer.kernel.variables:
                 continue
             layer = self._heads.biased(layer)
             if layer.name not in seen:
@@ -200,7 +215,7 @@ class _Finder:
     def _input_name(self, tensor: str, taken: list[str]) -> str:
         """What a signature calls an input, or the placeholder behind a flattening."""
         layer = self.patterns.layer(tensor)
-        flattened = isinstance(layer, Opaque) and layer.operation == "Reshape"
+        flattened = layer is not None and self._walker.lays_out(layer)
         source = layer.input if flattened and layer is not None else tensor
         name = self._input_names.get(source, source)
         return tensor if name in taken else name

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from lnfold.errors import UsageError
-from lnfold.network.layers import LSTM, Array, Network
+from lnfold.network.layers import LSTM, Array, Network, Rearrange
 
 
-def reads_in_order(network: Network) -> bool:
-    """Whether the rows of a run are steps in time, so that no block can do without the others."""
-    return any(isinstance(layer, LSTM) for layer in network.layers)
+def joins_rows(network: Network) -> bool:
+    """Whether a row is no observation of its own, so that no block can do without the others."""
+    return any(isinstance(layer, LSTM | Rearrange) for layer in network.layers)
 
 
 def matched_inputs(

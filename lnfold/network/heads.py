@@ -32,8 +32,8 @@ class Heads:
     def biased(self, dense: Dense) -> Dense:
         """The dense layer with the bias that is added to its product, if one is."""
         for reader in self._readers(dense.name):
-            layer = self._patterns.layer(reader.name)
-            if isinstance(layer, Dense) and layer.inputs == dense.inputs:
+            layer = self._patterns.dense(reader.name)
+            if layer is not None and layer.kernel is dense.kernel:
                 return layer
         return dense
 

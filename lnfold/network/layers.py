@@ -20,6 +20,7 @@ from lnfold.network.kinds import (
     Standardize,
 )
 from lnfold.network.layer import Array, Layer, Parameter, output_width
+from lnfold.network.layouts import Rearrange
 from lnfold.network.network import Gap, Input, Network
 from lnfold.network.norms import (
     AnyNorm,
@@ -58,6 +59,7 @@ __all__ = [
     "OtherNorm",
     "Parameter",
     "RMSNorm",
+    "Rearrange",
     "Slice",
     "Standardize",
     "output_width",

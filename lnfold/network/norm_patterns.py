@@ -114,7 +114,7 @@ class NormPatterns:
         scope = _scope(gamma, beta, tensor)
         place = (tensor, (value,), scope, gamma, beta, epsilon)
         if mean.over_units:
-            if self._splits_units(value):
+            if self._splits_units(value) and not self._is_of_rows(value, gamma, beta):
                 return GroupNorm(*place)
             return kind(*place)
         rank = mean.rank
@@ -133,6 +133,12 @@ class NormPatterns:
         shapes = self._algebra.passage.shapes
         before, after = shapes.units(node.inputs[0]), shapes.units(value)
         return before is None or after is None or after < before
+
+    def _is_of_rows(self, value: str, *parameters: Parameter | None) -> bool:
+        """Whether gamma and beta are those of the short rows: a layer norm of each head."""
+        units = self._algebra.passage.shapes.units(value)
+        sizes = {(one.array.ndim, one.array.size) for one in parameters if one is not None}
+        return sizes == {(1, units)}
 
     # ── batch norm ────────────────────────────────────────────────────────────────────────
 

@@ -51,6 +51,10 @@ class Passage:
             return node.inputs[index] if index < len(node.inputs) else None
         if node.op in ("Merge", "RefMerge"):
             return arriving(self.graph.nodes, node)
+        if node.op in ("Pad", "PadV2") and len(node.inputs) > 1:
+            paddings = self.graph.node(node.inputs[1])
+            nothing = paddings.is_constant and not paddings.constant().any()
+            return node.inputs[0] if nothing else None
         if node.op == "PlaceholderWithDefault" and self.shapes.shape(tensor) == ():
             return node.inputs[0]  # a number or flag that nobody has to feed
         return None

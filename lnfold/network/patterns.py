@@ -17,7 +17,19 @@ from lnfold.network.elementwise import Elementwise
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.fused_norms import FusedNorms
 from lnfold.network.graph import Graph, Node
-from lnfold.network.layers import Activation, Add, Centre, Concat, Layer, Multiply, Opaque, Slice
+from lnfold.network.layers import (
+    Activation,
+    Add,
+    Centre,
+    Concat,
+    Dense,
+    Layer,
+    Multiply,
+    Opaque,
+    Rearrange,
+    Slice,
+)
+from lnfold.network.layout_patterns import LayoutPatterns
 from lnfold.network.lstm_patterns import LSTMPatterns
 from lnfold.network.means import mean_of
 from lnfold.network.norm_patterns import NormPatterns
@@ -62,6 +74,7 @@ class LayerPatterns:
         self._elementwise = Elementwise(self._algebra)
         self._scalings = ScalingPatterns(self._algebra)
         self._lstms = LSTMPatterns(self._algebra, self._activation)
+        self._layouts = LayoutPatterns(self._algebra)
         self._layers: dict[str, Layer | None] = {}
         self._readings: tuple[Callable[[str, Node], Layer | None], ...] = (
             lambda tensor, node: self._denses.dense(tensor),
@@ -73,6 +86,7 @@ class LayerPatterns:
             self._concat,
             self._slice,
             self._combination,
+            self._layouts.rearrangement,
         )
 
     def layer(self, tensor: str) -> Layer | None:
@@ -85,6 +99,13 @@ class LayerPatterns:
         if tensor not in self._layers:
             self._layers[tensor] = self._read(tensor, self.graph.node(tensor))
         return self._layers[tensor]
+
+    def dense(self, tensor: str) -> Dense | None:
+        """The dense layer that delivers a tensor, or whose units it holds as shorter rows."""
+        layer = self.layer(tensor)
+        if isinstance(layer, Rearrange) and layer.input.partition(":")[0] == layer.name:
+            layer = self.layer(layer.input)
+        return layer if isinstance(layer, Dense) else None
 
     def _read(self, tensor: str, node: Node) -> Layer | None:
         if self.constants.is_constant(tensor):
@@ -189,9 +210,10 @@ class LayerPatterns:
         known = [shape for shape in shapes if shape is not None]
         if len({len(shape) for shape in known}) > 1:
             return False
-        for sizes in zip(*(shape[:-1] for shape in known), strict=True):
-            if len({size for size in sizes if size is not None}) > 1:
-                return False
+        for axis, sizes in enumerate(zip(*(shape[:-1] for shape in known), strict=True)):
+            lengths = {size for size in sizes if size is not None}
+            if len(lengths) > 1 or (axis and lengths == {1} and None in sizes):
+                return False  # one row would be broadcast to several
         return True
 
     def _opaque(self, tensor: str, node: Node) -> Opaque:

@@ -8,13 +8,14 @@ the processor's cache.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from lnfold.errors import IncompleteNetworkError
+from lnfold.errors import IncompleteNetworkError, UsageError
 from lnfold.network.activations import FUNCTIONS
-from lnfold.network.given_rows import matched_inputs, reads_in_order
+from lnfold.network.given_rows import joins_rows, matched_inputs
 from lnfold.network.layers import (
     LSTM,
     Activation,
@@ -32,6 +33,7 @@ from lnfold.network.layers import (
     Network,
     Norm,
     Parameter,
+    Rearrange,
     RMSNorm,
     Slice,
     Standardize,
@@ -79,7 +81,7 @@ def run(
         [*values, *(layer.name for layer in network.layers)] if trace else list(network.outputs)
     )
     rows = next(iter(values.values())).shape[0]
-    size = max(rows, 1) if reads_in_order(network) else BLOCK_ROWS
+    size = max(rows, 1) if joins_rows(network) else BLOCK_ROWS
     blocks: dict[str, list[Array]] = {name: [] for name in wanted}
     # Overflow and invalid operations show in the values; they are reported, not warned of.
     with np.errstate(all="ignore"):
@@ -194,6 +196,21 @@ def _slice(layer: Slice, dtype: type, shuffle: Shuffle) -> Step:
     return lambda x: x[:, layer.start : layer.stop]
 
 
+def _rearrange(layer: Rearrange, dtype: type, shuffle: Shuffle) -> Step:
+    def step(x: Array) -> Array:
+        if x.size % math.prod(layer.shape):
+            raise UsageError(
+                f"{x.shape[0]} rows are no whole number of observations: '{layer.name}' "
+                f"takes {layer.shape} at a time"
+            )
+        whole = x.reshape(-1, *layer.shape)
+        if layer.order is not None:
+            whole = whole.transpose(0, *(axis + 1 for axis in layer.order))
+        return np.ascontiguousarray(whole).reshape(-1, layer.units)
+
+    return step
+
+
 def _centre(layer: Centre, dtype: type, shuffle: Shuffle) -> Step:
     def step(x: Array) -> Array:
         order = slice(None) if shuffle is None else shuffle.permutation(x.shape[1])
@@ -234,6 +251,7 @@ _STEPS: dict[type[Layer], Callable[..., Step]] = {
     Affine: _affine,
     Clip: _clip,
     LSTM: lstm_step,
+    Rearrange: _rearrange,
 }
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from lnfold.network.graph import Node
 from lnfold.network.kinds import Dense, Opaque, Standardize
 from lnfold.network.layer import Layer
+from lnfold.network.layouts import Rearrange
 from lnfold.network.network import Gap
 from lnfold.network.norms import Norm, UnrunNorm
 from lnfold.network.patterns import LayerPatterns
@@ -159,7 +160,7 @@ class Walker:
 
     def _is_flattened_source(self, layer: Layer) -> bool:
         """Whether it only lays an input of several dimensions out as one row of units."""
-        if not isinstance(layer, Opaque) or layer.operation != "Reshape" or not layer.inputs:
+        if not self.lays_out(layer):
             return False
         shape = self._shapes.shape(layer.name)
         declared = self._shapes.shape(layer.input)
@@ -169,6 +170,12 @@ class Walker:
         for length in declared[1:]:
             size *= length or 0
         return self._is_source(layer.input) and shape[-1] == size
+
+    def lays_out(self, layer: Layer | None) -> bool:
+        """Whether a layer is a Reshape, of known shapes or not."""
+        if isinstance(layer, Rearrange):
+            return layer.order is None
+        return isinstance(layer, Opaque) and layer.operation == "Reshape" and bool(layer.inputs)
 
     def _acyclic(self, layer: Layer, walk: Walk) -> Layer:
         """The layer, or an opaque one without the inputs that are computed from itself."""

@@ -11,7 +11,7 @@ import pytest
 from lnfold.network.layers import Activation, Network, Norm
 from lnfold.network.recover import Recovery
 from tests.network.recovered import error_and_tolerance, recovery
-from tests.network.tf2_chains import CHAINS
+from tests.network.tf2_layouts import CHAINS
 
 ROWS = 32
 READ = sorted(name for name, chain in CHAINS.items() if not chain.refused)
