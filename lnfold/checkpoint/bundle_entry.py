@@ -12,6 +12,8 @@ As in proto3, what is absent is 0, fields come in any order, and unknown ones ar
 
 from __future__ import annotations
 
+from struct import Struct
+
 from lnfold.checkpoint.dtypes import ITEM_BYTES, NAMES
 from lnfold.checkpoint.wire import (
     FIXED32,
@@ -23,7 +25,6 @@ from lnfold.checkpoint.wire import (
     fields,
     message,
     signed,
-    varint,
 )
 
 TYPE_CHECKING = False
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     Entry = tuple[int, Shape, int, int, int, int, int, tuple[Extents, ...]]
 
 WHOLE = -1
+
+_uint32 = Struct("<I").unpack_from
 
 # TensorFlow's kTensorBundleVersion, and the largest rank that its shapes can have.
 FORMAT_VERSION = 1
@@ -112,81 +115,82 @@ def decode_slice(buffer: Buffer, start: int = 0, end: int | None = None) -> Exte
     return tuple(extents)
 
 
-def decode_entry(value: bytes, heads: dict[bytes, Head]) -> Entry:
-    """One entry of an index.
+def decode_usual_entry(
+    block: bytes, start: int, stop: int, heads: dict[bytes, Head]
+) -> Entry | None:
+    """The entry of numbers in ``block[start:stop]``, if it is written as TensorFlow writes it.
 
-    Writers put the fields in the order of their numbers, so that an entry is a head (dtype and
-    shape, the same in many entries), the place, and the checksum as its last five bytes. That
-    order is read without a loop: a checkpoint can have 70,000 entries.
+    Then it is a head (dtype and shape, the same in many entries), the place, the size that
+    follows from the head, and the checksum as its last five bytes. That is read without a loop
+    over fields: a checkpoint can have 70,000 entries.
 
     Args:
         heads: what is known of the heads already met, by their bytes.
 
-    Raises:
-        WireError: it contradicts itself.
+    Returns:
+        None for every other entry, sound or not: :func:`decode_entry` knows what it is.
     """
     try:
-        cut = value[3] + 4
-        end = len(value) - 5
-        if value[end] != 0x35 or cut > end:
-            return _decode_in_any_order(value)
-        head = heads.get(value[:cut])
+        position = start + 4 + block[start + 3]
+        known = block[start:position]
+        head = heads.get(known)
         if head is None:
-            if value[0] != 0x08 or value[1] >= 0x80 or value[2] != 0x12 or value[3] >= 0x80:
-                return _decode_in_any_order(value)
-            head = heads[value[:cut]] = _head(value, cut)
+            head = _head(known)
+            if head is None:
+                return None
+            heads[known] = head
         dtype, shape, elements, size, size_field = head
         shard = offset = 0
-        position = cut
-        tag = value[position]
+        tag = block[position]
         if tag == 0x18:
-            shard = value[position + 1]
+            shard = block[position + 1]
             if shard >= 0x80:
-                return _decode_in_any_order(value)
+                return None
             position += 2
-            tag = value[position]
+            tag = block[position]
         if tag == 0x20:
-            offset = value[position + 1]
+            offset = block[position + 1]
             position += 2
-            if offset >= 0x80:
-                offset &= 0x7F
-                shift = 7
-                byte = value[position]
-                while byte >= 0x80:
-                    offset |= (byte & 0x7F) << shift
-                    shift += 7
-                    position += 1
-                    byte = value[position]
-                offset |= byte << shift
+            shift = 7
+            while offset >> shift and shift < 63:
+                # The highest bit so far only says that there is another byte.
+                offset += (block[position] - 1) << shift
                 position += 1
-        if value[position:end] == size_field:
-            position = end
-        else:
-            size = 0
-            if value[position] == 0x28:
-                size, position = varint(value, position + 1, end)
-        if position != end or offset >> 63 or size >> 63:
-            return _decode_in_any_order(value)
-        crc = int.from_bytes(value[end + 1 :], "little")
-        return dtype, shape, elements, shard, offset, size, crc, ()
+                shift += 7
+        end = stop - 5
+        behind_offset = end - len(size_field)
+        if position != behind_offset or offset >> 63 or block[end] != 0x35:
+            return None
+        if block[position:end] != size_field:
+            return None
+        return dtype, shape, elements, shard, offset, size, _uint32(block, end + 1)[0], ()
     except (IndexError, WireError):
-        return _decode_in_any_order(value)
+        return None
 
 
-def _head(value: bytes, cut: int) -> Head:
-    """What the first ``cut`` bytes of an entry say, and the size that should follow from it."""
-    dtype = value[1]
-    shape, elements = decode_shape(value, 4, cut)
-    size = elements * ITEM_BYTES.get(NAMES.get(dtype, ""), 0)
+def _head(known: bytes) -> Head | None:
+    """What the first bytes of an entry say, and the size that should follow from it."""
+    if known[0] != 0x08 or known[1] >= 0x80 or known[2] != 0x12 or known[3] >= 0x80:
+        return None
+    dtype = known[1]
+    name = NAMES.get(dtype, "")
+    if name not in ITEM_BYTES:
+        return None
+    shape, elements = decode_shape(known, 4)
+    size = elements * ITEM_BYTES[name]
     return dtype, shape, elements, size, b"\x28" + encode_varint(size) if size else b""
 
 
-def _decode_in_any_order(value: bytes) -> Entry:
-    """The same for fields in any order, slices, unknown fields; what it refuses is damaged."""
+def decode_entry(buffer: bytes, start: int = 0, stop: int | None = None) -> Entry:
+    """Any entry: fields in any order, slices, text, unknown fields.
+
+    Raises:
+        WireError: it contradicts itself.
+    """
     numbers = {1: 0, 3: 0, 4: 0, 5: 0, 6: 0}
     shape: tuple[Shape, int] | None = None
     slices: list[Extents] = []
-    for number, kind, content in fields(value):
+    for number, kind, content in fields(buffer, start, stop):
         if number in numbers:
             if kind != (FIXED32 if number == 6 else VARINT):
                 raise WireError(f"field {number} of an entry has wire type {kind}", 0)
@@ -195,11 +199,11 @@ def _decode_in_any_order(value: bytes) -> Entry:
             if kind != LENGTH:
                 raise WireError(f"field {number} of an entry has wire type {kind}", 0)
             if number == 7:
-                slices.append(decode_slice(value, *content))
+                slices.append(decode_slice(buffer, *content))
             elif shape is not None:
                 raise WireError("an entry has two shapes", 0)
             else:
-                shape = decode_shape(value, *content)
+                shape = decode_shape(buffer, *content)
     dtype, shard, offset, size, crc = numbers.values()
     if dtype >> 31 or shard >> 31 or offset >> 63 or size >> 63:
         raise WireError("a number of an entry is negative or too large", 0)

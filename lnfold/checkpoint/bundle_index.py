@@ -8,7 +8,7 @@ under a key that begins with a zero byte.
 
 from __future__ import annotations
 
-from lnfold.checkpoint.bundle_entry import decode_entry, decode_header
+from lnfold.checkpoint.bundle_entry import decode_entry, decode_header, decode_usual_entry
 from lnfold.checkpoint.dtypes import ITEM_BYTES, LARGEST_NUMBER, NAMES, STRING
 from lnfold.checkpoint.ordered_code import slice_key
 from lnfold.checkpoint.slices import box, check_tiling
@@ -38,6 +38,7 @@ class BundleIndex:
         num_shards: how many data files it announces.
         big_endian: the byte order of the numbers in them.
         entries: key → entry of every variable.
+        partitioned: the keys of those that are stored in slices.
         slices: key → entry of every slice of a partitioned variable.
         ends: shard → the end of the last byte that an entry refers to.
 
@@ -45,20 +46,29 @@ class BundleIndex:
         DamagedError, ChangedWhileReadError: on any contradiction.
     """
 
-    __slots__ = ("big_endian", "ends", "entries", "file", "num_shards", "slices", "table")
+    __slots__ = (
+        "big_endian",
+        "ends",
+        "entries",
+        "file",
+        "num_shards",
+        "partitioned",
+        "slices",
+        "table",
+    )
 
     def __init__(self, file: PositionedFile) -> None:
         self.file = file
         self.table = SortedTable(file, _LARGEST_BLOCK)
         self.entries: dict[str, Entry] = {}
+        self.partitioned: list[str] = []
         self.slices: dict[bytes, Entry] = {}
         self.ends: dict[int, int] = {}
         items = iter(self.table)
         self._read_header(items)
         self._read_entries(items)
-        for name, entry in self.entries.items():
-            if entry[7]:
-                self._check_slices(name, entry)
+        for name in self.partitioned:
+            self._check_slices(name, self.entries[name])
 
     def parts(self, key: str) -> list[tuple[Box, bytes, Entry]]:
         """The slices of a partitioned variable: place in the whole, key, entry."""
@@ -70,42 +80,44 @@ class BundleIndex:
             for place, part_key in zip(extents, keys, strict=True)
         ]
 
-    def _read_header(self, items: Iterator[tuple[bytes, bytes]]) -> None:
-        key, value = next(items, (None, b""))
+    def _read_header(self, items: Iterator[tuple[bytes, bytes, int, int]]) -> None:
+        key, block, start, stop = next(items, (None, b"", 0, 0))
         if key != b"":
             raise self.file.damaged("the table does not begin with the header of a bundle")
         try:
-            self.num_shards, self.big_endian = decode_header(value)
+            self.num_shards, self.big_endian = decode_header(block[start:stop])
         except WireError as error:
             raise self.file.damaged(str(error)) from error
 
-    def _read_entries(self, items: Iterator[tuple[bytes, bytes]]) -> None:
+    def _read_entries(self, items: Iterator[tuple[bytes, bytes, int, int]]) -> None:
         heads: dict[bytes, Head] = {}
         entries, slices, ends = self.entries, self.slices, self.ends
         num_shards = self.num_shards
         # Keys are written as what differs from the key before: few bytes can be many.
         room = _KEY_BYTES + 32 * self.file.size
         total = 0
-        sizes = {number: ITEM_BYTES[name] for number, name in NAMES.items() if name in ITEM_BYTES}
-        for key, value in items:
-            try:
-                entry = decode_entry(value, heads)
-            except WireError as error:
-                self._damaged(key, f"its entry in the index is damaged: {error}")
+        for key, block, start, stop in items:
+            entry = decode_usual_entry(block, start, stop, heads)
+            if entry is None:
+                try:
+                    entry = decode_entry(block, start, stop)
+                except WireError as error:
+                    self._damaged(key, f"its entry in the index is damaged: {error}")
+                self._check_rarity(key, entry)
             room -= len(key)
             if room < 0:
                 self._damaged(key[:100], "the keys up to here are longer than the index can mean")
-            dtype, _, elements, shard, offset, size, _, places = entry
-            if places or dtype not in sizes or elements * sizes[dtype] != size:
-                self._check_rarity(key, entry)
-            if not places:
+            _, _, _, shard, offset, size, _, places = entry
+            if places:
+                self.partitioned.append(text(key))
+            else:
                 if shard >= num_shards:
                     self._damaged(key, f"its entry names shard {shard}, of {num_shards} shards")
                 total += size
                 if shard not in ends or offset + size > ends[shard]:
                     ends[shard] = offset + size
             if key[0]:
-                entries[key.decode("utf-8", "surrogateescape")] = entry
+                entries[text(key)] = entry
             else:
                 slices[key] = entry
 
@@ -116,7 +128,7 @@ class BundleIndex:
             )
 
     def _check_rarity(self, key: bytes, entry: Entry) -> None:
-        """What is not an array of numbers of the right size: slices, text, or damage."""
+        """What is not an array of numbers in the usual writing: slices, text, or damage."""
         dtype, shape, elements, _, _, size, _, places = entry
         if not 0 < dtype < LARGEST_NUMBER:
             self._damaged(key, f"its entry names the impossible element type {dtype}")
@@ -125,11 +137,12 @@ class BundleIndex:
             if key[0] == 0:
                 self._damaged(key, "a slice cannot have slices of its own")
         elif name in ITEM_BYTES:
-            self._damaged(
-                key,
-                f"shape {list(shape)} of {name} takes {elements * ITEM_BYTES[name]} bytes, "
-                f"its entry says {size}",
-            )
+            if elements * ITEM_BYTES[name] != size:
+                self._damaged(
+                    key,
+                    f"shape {list(shape)} of {name} takes {elements * ITEM_BYTES[name]} bytes, "
+                    f"its entry says {size}",
+                )
         elif name == STRING and size < elements:
             self._damaged(key, f"{size} bytes cannot hold {elements} strings")
 

@@ -21,7 +21,7 @@ class BundleNames:
     """What is known about the names of a bundle.
 
     Attributes:
-        of: key → name, unique.
+        of: key → name, unique; a key that is not in it is a name.
         are_objects: whether the bundle was saved from a graph of objects (TF 2).
         doubles: name → name of the variable that holds the same values.
         notes: what the graph of objects says that the index does not keep.
@@ -51,7 +51,7 @@ def bundle_names(bundle: TensorBundle) -> BundleNames:
     entries = bundle.index.entries
     if OBJECT_GRAPH_KEY not in entries:
         if not any(key.endswith(":0") for key in entries):
-            return BundleNames({key: key for key in entries})
+            return BundleNames({})
         return BundleNames(unique_names({key: [key.removesuffix(":0"), key] for key in entries}))
     try:
         full_name_of = dict(full_names(bundle.object_graph_bytes()))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 from lnfold.checkpoint.bundle_names import bundle_names
 from lnfold.checkpoint.locate import Location, has_index, locate, v1_shards
+from lnfold.checkpoint.paused_collection import PausedCollection
 from lnfold.checkpoint.positioned_file import PositionedFile
 from lnfold.checkpoint.tensor_bundle import open_bundle
 from lnfold.checkpoint.variables import Checkpoint
@@ -31,15 +31,8 @@ def open_checkpoint(path: str | os.PathLike[str], *, step: int | None = None) ->
     """
     location = locate(os.fspath(path), step)
     if has_index(location.path):
-        # Many small objects are made and none of them is garbage: looking for some takes a
-        # tenth of the time.
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
+        with PausedCollection():
             return _bundle(location)
-        finally:
-            if was_enabled:
-                gc.enable()
     shards = v1_shards(location.path)
     if shards:
         return _v1(location, shards)

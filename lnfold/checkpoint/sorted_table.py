@@ -22,7 +22,7 @@ from lnfold.checkpoint.wire import WireError, varint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from typing import NoReturn
 
     from lnfold.checkpoint.positioned_file import PositionedFile
@@ -88,13 +88,15 @@ class SortedTable:
                 self._damaged(offset, f"the handle of a block is damaged: {error}")
             self._blocks.append((separator, at, length))
 
-    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every key with its value, in strictly increasing order of the bytes of the keys."""
+    def __iter__(self) -> Iterator[tuple[bytes, bytes, int, int]]:
+        """Every key in strictly increasing order of its bytes, and its value ``block[start:stop]``.
+
+        Yields:
+            ``(key, block, start, stop)``.
+        """
         last, first = b"", True
         for separator, offset, size in self._blocks:
-            for key, block, start, stop in self._entries_of(offset, size, last, first):
-                yield key, block[start:stop]
-                last, first = key, False
+            last, first = yield from self._entries_of(offset, size, last, first)
             if last > separator:
                 self._damaged(offset, "a block holds a key above its separator")
             last = separator if last < separator else last
@@ -169,10 +171,11 @@ class SortedTable:
 
     def _entries_of(
         self, offset: int, size: int, last: bytes, first: bool
-    ) -> Iterator[tuple[bytes, bytes, int, int]]:
+    ) -> Generator[tuple[bytes, bytes, int, int], None, tuple[bytes, bool]]:
         """Key, block, and start and stop of the value in it, for every entry of one block.
 
-        Every key lies above the one before, and the first one above ``last``.
+        Every key lies above the one before, and unless it is the ``first`` of the table, above
+        ``last``. Returns what both are behind the block.
         """
         block = self._block(offset, size)
         end = len(block) - 4
@@ -210,6 +213,7 @@ class SortedTable:
                 position = stop
         except (IndexError, WireError):
             self._damaged(offset, "a block ends inside an entry")
+        return last, first
 
     def _damaged(self, offset: int, message: str) -> NoReturn:
         raise self.file.damaged(message, offset=offset, remedy=_COPY_AGAIN)

@@ -70,11 +70,11 @@ class TensorBundle(Storage, Container):
         return [self.index.file.path, *self.shards.paths.values()]
 
     def variables(self, names: Mapping[str, str]) -> list[Variable]:
-        """One Variable for every entry, called what ``names`` calls its key."""
+        """One Variable for every entry, called what ``names`` calls its key, or by its key."""
         dtypes = [NAMES.get(number, f"type {number}") for number in range(LARGEST_NUMBER)]
         return [
             Variable(
-                names[key],
+                names.get(key, key),
                 key,
                 entry[1],
                 dtypes[entry[0]],
@@ -179,6 +179,6 @@ class TensorBundle(Storage, Container):
                 yield f"{path} has {extra} bytes behind its last tensor"
             elif extra < 0:
                 yield f"{path} is {-extra} bytes shorter than its index says"
-        parts = sum(len(entry[7]) for entry in self.index.entries.values())
+        parts = sum(len(self.index.entries[key][7]) for key in self.index.partitioned)
         if parts < len(self.index.slices):
             yield f"{len(self.index.slices) - parts} slices in the index belong to no variable"

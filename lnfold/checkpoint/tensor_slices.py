@@ -108,7 +108,7 @@ class TensorSlices(Storage, Container):
     def unverified(self) -> Iterator[str]:
         known = {(key, id(table)) for parts in self._parts.values() for _, key, table in parts}
         for table in self._tables:
-            strangers = sum(key != b"" and (key, id(table)) not in known for key, _ in table)
+            strangers = sum(key != b"" and (key, id(table)) not in known for key, *_ in table)
             if strangers:
                 yield f"{table.file.path} holds {strangers} slices that belong to no variable"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lnfold.checkpoint.natural_order import natural_order
+from lnfold.checkpoint.natural_order import natural_key
 from lnfold.errors import UnknownNameError
 
 TYPE_CHECKING = False
@@ -140,8 +140,9 @@ class Checkpoint(Mapping[str, Variable]):
         self._find_keras_config = keras_config
         self.doubles = dict(doubles or {})
         self.container = container
-        by_name = {variable.name: variable for variable in variables}
-        self._variables = {name: by_name[name] for name in natural_order(by_name)}
+        key = natural_key()
+        ordered = sorted(variables, key=lambda variable: key(variable.name))
+        self._variables = {variable.name: variable for variable in ordered}
         self._by_key: dict[str, Variable] | None = None
         self._object_graph: ObjectGraph | None = None
 

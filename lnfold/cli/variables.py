@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 import click
 
 from lnfold.checkpoint import Checkpoint, Variable, open_checkpoint
+from lnfold.checkpoint.paused_collection import PausedCollection
+from lnfold.cli.listing import Listing
 from lnfold.errors import UnknownNameError, UsageError
 from lnfold.figures import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lnfold.checkpoint.moments import Statistics
+    from lnfold.cli.listing import Measured
     from lnfold.network.scopes import VariableRole
 
-    Measured = dict[str, Statistics | None]
-
-Row = tuple[str, ...]
 HIDDEN = ("optimizer_slot", "counter")
 
 
@@ -55,19 +54,21 @@ def command(
     """
     if output is not None and values is None:
         raise UsageError("--output goes with --values NAME")
-    with open_checkpoint(path, step=step) as checkpoint:
+    with PausedCollection(), open_checkpoint(path, step=step) as checkpoint:
         if values is not None:
             _show_values(checkpoint, values, output)
             return
         roles = _roles(checkpoint)
-        matching = [one for one in checkpoint.values() if _matches(one.name, patterns)]
+        matching = list(checkpoint.values())
+        if patterns:
+            matching = [one for one in matching if _matches(one.name, patterns)]
         if patterns and not matching:
             raise UnknownNameError(
                 f"no variable matches {' or '.join(patterns)}", file=checkpoint.path
             )
-        chosen = [one for one in matching if everything or roles[one.name].value not in HIDDEN]
+        chosen = [one for one in matching if everything or roles[one.name] not in HIDDEN]
         measured = _statistics(checkpoint, chosen) if stats else None
-        listing = _Listing(checkpoint, chosen, roles, measured, len(matching) - len(chosen))
+        listing = Listing(checkpoint, chosen, roles, measured, len(matching) - len(chosen))
         if form == "json":
             listing.print_json()
         elif form == "csv":
@@ -83,7 +84,7 @@ def _roles(checkpoint: Checkpoint) -> dict[str, VariableRole]:
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return not patterns or any(
+    return any(
         fnmatchcase(name, pattern) if any(one in pattern for one in "*?[") else pattern in name
         for pattern in patterns
     )
@@ -131,143 +132,3 @@ def _named(checkpoint: Checkpoint, name: str) -> Variable:
         file=checkpoint.path,
         remedy=f"Did you mean {' or '.join(near[:3])}?" if near else None,
     )
-
-
-class _Listing:
-    """The chosen variables of one checkpoint in three forms."""
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        chosen: list[Variable],
-        roles: dict[str, VariableRole],
-        measured: Measured | None,
-        hidden: int,
-    ) -> None:
-        self.checkpoint = checkpoint
-        self.chosen = chosen
-        self.roles = roles
-        self.measured = measured
-        self.hidden = hidden
-
-    def print_table(self) -> None:
-        """Columns as wide as their contents; nothing is cut."""
-        heads: Row = ("name", "shape", "dtype", "role", "bytes")
-        rows: list[Row] = [
-            (
-                printable(variable.name),
-                f"[{', '.join(map(str, variable.shape))}]",
-                variable.dtype,
-                self.roles[variable.name].value,
-                f"{variable.nbytes:,}",
-            )
-            for variable in self.chosen
-        ]
-        right = [False, False, False, False, True]
-        if self.measured is not None:
-            heads += STATISTICS
-            rows = [
-                row + self._figures(variable)
-                for row, variable in zip(rows, self.chosen, strict=True)
-            ]
-            right += [True] * len(STATISTICS)
-        for note in self.checkpoint.notes:
-            click.echo(f"note: {printable(note)}", err=True)
-        click.echo("\n".join(_aligned([heads, *rows], right)))
-        click.echo(self._total())
-
-    def _figures(self, variable: Variable) -> Row:
-        assert self.measured is not None
-        return tuple(
-            "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-            for value in self._statistics_of(variable)
-        )
-
-    def _statistics_of(self, variable: Variable) -> Iterator[float | None]:
-        found = None if self.measured is None else self.measured.get(variable.name)
-        for name in STATISTICS:
-            yield None if found is None else getattr(found, _FIELDS.get(name, name))
-
-    def _total(self) -> str:
-        numbers = sum(variable.size for variable in self.chosen)
-        size = sum(variable.nbytes for variable in self.chosen)
-        line = f"{len(self.chosen):,} variables, {numbers:,} numbers, {size:,} bytes"
-        if self.hidden:
-            line += f"; {self.hidden:,} optimizer slots and counters more with --all"
-        return line
-
-    def print_json(self) -> None:
-        """One object; strict JSON, NaN and infinities as null."""
-        import json
-        import math
-
-        def plain(value: float | None) -> float | None:
-            return None if value is None or not math.isfinite(value) else value
-
-        records = []
-        for variable in self.chosen:
-            record: dict[str, object] = {
-                "name": variable.name,
-                "key": variable.key,
-                "shape": list(variable.shape),
-                "dtype": variable.dtype,
-                "role": self.roles[variable.name].value,
-                "bytes": variable.nbytes,
-            }
-            if self.measured is not None:
-                found = map(plain, self._statistics_of(variable))
-                record["statistics"] = dict(zip(STATISTICS, found, strict=True))
-            records.append(record)
-        whole = {
-            "checkpoint": {
-                "path": self.checkpoint.path,
-                "format": self.checkpoint.format,
-                "content_id": self.checkpoint.content_id,
-                "files": list(self.checkpoint.files),
-            },
-            "variables": records,
-            "notes": list(self.checkpoint.notes),
-        }
-        click.echo(json.dumps(whole, indent=2, sort_keys=True, allow_nan=False))
-
-    def print_csv(self) -> None:
-        """A head line, then a line a variable; shapes as 5x64."""
-        import csv
-        import io
-
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        extra = STATISTICS if self.measured is not None else ()
-        writer.writerow(["name", "shape", "dtype", "role", "bytes", *extra])
-        for variable in self.chosen:
-            found = self._statistics_of(variable) if self.measured is not None else ()
-            writer.writerow(
-                [
-                    printable(variable.name),
-                    "x".join(map(str, variable.shape)),
-                    variable.dtype,
-                    self.roles[variable.name].value,
-                    variable.nbytes,
-                    *("" if value is None else repr(value) for value in found),
-                ]
-            )
-        click.echo(text.getvalue(), nl=False)
-
-
-STATISTICS: Row = ("min", "mean", "max", "std", "zeros", "nan", "inf")
-_FIELDS = {
-    "min": "minimum",
-    "max": "maximum",
-    "std": "deviation",
-    "nan": "nans",
-    "inf": "infinities",
-}
-
-
-def _aligned(rows: Iterable[Row], right: Sequence[bool]) -> Iterator[str]:
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    sides = (">" if is_right else "<" for is_right in right)
-    form = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
-    for row in rows:
-        yield form.format(*row).rstrip()

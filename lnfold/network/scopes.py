@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
+from functools import lru_cache
 from typing import Final, Protocol
 
 
@@ -33,8 +33,8 @@ class Named(Protocol):
     def dtype(self) -> str: ...
 
 
-class VariableRole(Enum):
-    """What a variable is for."""
+class VariableRole(str, Enum):
+    """What a variable is for. It is the word that tables and JSON show."""
 
     KERNEL = "kernel"
     BIAS = "bias"
@@ -72,6 +72,9 @@ _SLOTS: Final = re.compile(
 )
 _AVERAGES: Final = frozenset(["ExponentialMovingAverage", "biased", "unbiased"])
 
+# few leaves stand in many scopes; a file that has only different ones fills no memory with them
+_REMEMBERED: Final = 1024
+
 
 def variable_roles(variables: Iterable[Named]) -> dict[str, VariableRole]:
     """The role of every variable, by name, in their order."""
@@ -79,37 +82,32 @@ def variable_roles(variables: Iterable[Named]) -> dict[str, VariableRole]:
     scopes: dict[str, list[tuple[str, Named]]] = {}
     for name, variable in everything.items():
         scope, _, leaf = name.rpartition("/")
-        scopes.setdefault(scope, []).append((leaf, variable))
+        if scope in scopes:
+            scopes[scope].append((leaf, variable))
+        else:
+            scopes[scope] = [(leaf, variable)]
     # in runs of one scope: a checkpoint of 70,000 variables has far fewer scopes
-    found: dict[str, VariableRole] = {}
+    found = dict.fromkeys(everything, VariableRole.OTHER)
     for scope, members in scopes.items():
         leaves = {leaf for leaf, _ in members}
+        beside_kernel = not leaves.isdisjoint(_KERNELS)
+        beside_gamma = not leaves.isdisjoint(_GAMMAS)
         whole = _role_of_scope(scope)
         owner = everything.get(scope)
         within = everything.get(scope.partition("/")[2])
         for leaf, variable in members:
+            shape = variable.shape
+            role = _role(leaf, len(shape), variable.dtype, beside_kernel, beside_gamma)
             if (
-                _is_slot(leaf)
-                or (owner is not None and owner.shape == variable.shape)
-                or (within is not None and within.shape == variable.shape)
+                (owner is not None and owner.shape == shape)
+                or (within is not None and within.shape == shape)
                 or ".OPTIMIZER_SLOT" in variable.key
             ):
                 role = VariableRole.OPTIMIZER_SLOT
-            else:
-                role = whole or _role(leaf, variable, leaves)
+            elif whole is not None and role is not VariableRole.OPTIMIZER_SLOT:
+                role = whole
             found[variable.name] = role
-    return {name: found[name] for name in everything}
-
-
-@cache
-def _is_slot(leaf: str) -> bool:
-    """Whether a name says that an optimizer keeps the variable for another one.
-
-    Optimizers may be called anything, so the general rule is the one Saver names follow: what
-    stands below the name of a variable of the same shape is that variable's slot. An optimizer
-    built inside a scope puts that scope in front: opt/actor/dense/kernel/Adam.
-    """
-    return _SLOTS.fullmatch(leaf) is not None
+    return found
 
 
 def _role_of_scope(scope: str) -> VariableRole | None:
@@ -123,28 +121,39 @@ def _role_of_scope(scope: str) -> VariableRole | None:
     return None
 
 
-def _role(leaf: str, variable: Named, siblings: set[str]) -> VariableRole:
-    dimensions = len(variable.shape)
+@lru_cache(_REMEMBERED)
+def _role(
+    leaf: str, dimensions: int, dtype: str, beside_kernel: bool, beside_gamma: bool
+) -> VariableRole:
+    """The role of one variable, by its leaf and by what else stands in its scope.
+
+    Optimizers may be called anything, so beside the names of slots there is a general rule in
+    :func:`variable_roles`, the one Saver names follow: what stands below the name of a variable
+    of the same shape is that variable's slot. An optimizer built inside a scope puts that scope
+    in front: opt/actor/dense/kernel/Adam.
+    """
+    if _SLOTS.fullmatch(leaf):
+        return VariableRole.OPTIMIZER_SLOT
     if leaf in _AVERAGES:
         return VariableRole.MOVING_AVERAGE
     if not dimensions and _COUNTERS.fullmatch(leaf):
         return VariableRole.COUNTER
     if leaf in ("moving_mean", "moving_variance"):
         return VariableRole(leaf)
-    if not variable.dtype.startswith(("float", "bfloat", "half", "double")):
-        is_whole = variable.dtype.startswith(("int", "uint"))
+    if not dtype.startswith(("float", "bfloat", "half", "double")):
+        is_whole = dtype.startswith(("int", "uint"))
         return VariableRole.COUNTER if is_whole and not dimensions else VariableRole.OTHER
     if leaf in _KERNELS and dimensions >= 2:
         return VariableRole.KERNEL
     if not dimensions:
         return VariableRole.OTHER
-    if leaf in _GAMMAS and not siblings & _KERNELS:
+    if leaf in _GAMMAS and not beside_kernel:
         return VariableRole.GAMMA
-    if leaf in _BETAS and not siblings & _KERNELS:
+    if leaf in _BETAS and not beside_kernel:
         return VariableRole.BETA
     if leaf in _BIASES:
         # GPT-2 calls LayerNorm's beta "b", beside its gain "g"
-        return VariableRole.BETA if siblings & _GAMMAS else VariableRole.BIAS
+        return VariableRole.BETA if beside_gamma else VariableRole.BIAS
     return VariableRole.OTHER
 
 
