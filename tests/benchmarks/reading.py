@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.processes import Cost, alternate
@@ -86,24 +86,28 @@ def main() -> None:
     parser.add_argument("--folder", help="where to write; the system's temporary folder if unset")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(dir=options.folder))
+    compare = Comparison(options.rounds)
     try:
-        print("| work | lnfold s | MiB | other s | MiB | times faster | of the memory |")
-        print("|---|---|---|---|---|---|---|")
+        print("| work | by | lnfold s | MiB | other s | MiB | times faster | of the memory |")
+        print("|---|---|---|---|---|---|---|---|")
         for count in (32, 20_000, 70_000):
             prefix = written(folder / f"n{count}", count)
-            compare(f"list {count}", prefix, LISTING, LISTING_BY_TENSORFLOW, options.rounds)
+            compare(f"list {count}", prefix, LISTING, LISTING_BY_TENSORFLOW, ["variables"])
         prefix = written(folder / "large", options.megabytes, 1)
         label = f"of {options.megabytes} MB"
-        compare(f"vectors {label}", prefix, VECTORS, VECTORS_BY_TENSORFLOW, options.rounds)
-        compare(f"statistics {label}", prefix, STATISTICS, STATISTICS_BY_TENSORFLOW, options.rounds)
+        compare(f"vectors {label}", prefix, VECTORS, VECTORS_BY_TENSORFLOW)
+        with_statistics = ["variables", "--stats"]
+        compare(
+            f"statistics {label}", prefix, STATISTICS, STATISTICS_BY_TENSORFLOW, with_statistics
+        )
         larger = options.megabytes * 10 // 3
         prefix = written(folder / "sharded", larger, options.shards)
         label = f"of {larger} MB in {options.shards} shards"
-        compare(f"statistics {label}", prefix, STATISTICS, STATISTICS_BY_TENSORFLOW, options.rounds)
-        shards = sorted(str(path) for path in folder.glob("sharded.data-*"))
         compare(
-            f"verify {label}, a bare loop", prefix, VERIFYING, BARE_LOOP, options.rounds, shards
+            f"statistics {label}", prefix, STATISTICS, STATISTICS_BY_TENSORFLOW, with_statistics
         )
+        shards = sorted(str(path) for path in folder.glob("sharded.data-*"))
+        compare(f"verify {label}, a bare loop", prefix, VERIFYING, BARE_LOOP, ["verify"], shards)
     finally:
         shutil.rmtree(folder)
 
@@ -115,22 +119,44 @@ def written(prefix: Path, *figures: int) -> str:
     return str(prefix)
 
 
-def compare(
-    work: str, prefix: str, ours: str, theirs: str, rounds: int, more: Sequence[str] = ()
-) -> None:
-    """Measure both in turns and print a line of the table."""
-    commands: Mapping[str, Sequence[str]] = {
-        "ours": [sys.executable, "-c", ours, prefix],
-        "theirs": [sys.executable, "-c", theirs, prefix, *more],
-    }
-    costs = alternate(commands, rounds)
-    one, other = median(costs["ours"]), median(costs["theirs"])
-    print(
-        f"| {work} | {one.seconds:.3f} | {one.mebibytes:.0f} | {other.seconds:.3f} "
-        f"| {other.mebibytes:.0f} | {other.seconds / one.seconds:.1f} "
-        f"| {one.mebibytes / other.mebibytes:.3f} |",
-        flush=True,
-    )
+class Comparison:
+    """Measures lnfold and another in turns, so many times, and prints lines of the table."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+
+    def __call__(
+        self,
+        work: str,
+        prefix: str,
+        library: str,
+        other: str,
+        command: Sequence[str] = (),
+        files: Sequence[str] = (),
+    ) -> None:
+        """A line for the library, and one for the command that does the same.
+
+        Args:
+            library, other: programs, run with the prefix as their argument; the other also with
+                the names of ``files``.
+            command: of lnfold, with its options.
+        """
+        processes = {"library": [sys.executable, "-c", library, prefix]}
+        if command:
+            processes["command"] = [sys.executable, "-m", "lnfold", *command, prefix]
+        costs = alternate(
+            {**processes, "other": [sys.executable, "-c", other, prefix, *files]}, self.rounds
+        )
+        theirs = median(costs["other"])
+        for name in processes:
+            ours = median(costs[name])
+            print(
+                f"| {work} | {name} | {ours.seconds:.3f} | {ours.mebibytes:.0f} "
+                f"| {theirs.seconds:.3f} | {theirs.mebibytes:.0f} "
+                f"| {theirs.seconds / ours.seconds:.1f} "
+                f"| {ours.mebibytes / theirs.mebibytes:.3f} |",
+                flush=True,
+            )
 
 
 def median(runs: list[Cost]) -> Cost:
