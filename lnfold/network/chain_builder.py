@@ -143,6 +143,13 @@ class ChainBuilder:
             return kernel.shape[0]
         return self.variables[group.members[VariableRole.KERNEL]].shape[-2]
 
+    def units(self, group: Group) -> int:
+        """The units of a dense group."""
+        kernel = self._kernel(group)
+        if kernel is not None:
+            return kernel.shape[1]
+        return self.variables[group.members[VariableRole.KERNEL]].shape[-1]
+
     def _kernel(self, group: Group) -> Parameter | None:
         """The kernel [inputs, units], None where it is that of no dense layer."""
         kernel = self._parameter(group, VariableRole.KERNEL)

@@ -92,17 +92,16 @@ def _chain(
     if pairs is None:
         return _unwired(scope or "network", ordered, variables, settings)
     value, width = built.observation(built.width_taken(pairs[0][0]))
+    heads = _heads([dense for dense, _ in pairs], built)
+    hidden: tuple[str, int] | None = None
     outputs: list[str] = []
-    before: tuple[str, int] | None = None
     for index, (dense, norm) in enumerate(pairs):
-        taken = built.width_taken(dense)
-        if before is not None and taken != width and taken == before[1]:
-            outputs.append(value)  # a second head of the same hidden layer
-            value, width = before
-        before = (value, width)
-        last = index == len(pairs) - 1
-        value, width = built.block(dense, norm, value, width, order.value, last)
-    outputs.append(value)
+        if index in heads:
+            hidden = hidden or (value, width)
+            value, width = built.block(dense, norm, *hidden, order.value, True)
+            outputs.append(value)
+        else:
+            value, width = built.block(dense, norm, value, width, order.value, False)
     _doubt_siblings(built, pairs, outputs)
     wiring = Fact(
         order.value.value if order.value else None, order.source, order.where, order.confidence
@@ -117,11 +116,29 @@ def _chain(
     )
 
 
+def _heads(denses: Sequence[Group], built: ChainBuilder) -> range:
+    """The places of the layers that deliver outputs: the last one, or several beside each other.
+
+    A layer that takes not what the one before it delivers, but what that takes, is another head
+    of the same hidden layer.
+    """
+    first = len(denses) - 1
+    while first > 0:
+        taken, before = built.width_taken(denses[first]), denses[first - 1]
+        if taken == built.units(before) or taken != built.width_taken(before):
+            break
+        first -= 1
+    return range(first, len(denses))
+
+
 def _doubt_siblings(
     built: ChainBuilder, pairs: Sequence[tuple[Group, Group | None]], outputs: Sequence[str]
 ) -> None:
-    """A gap where two heads beside each other could as well be two layers in a row."""
-    if len(outputs) > 1:
+    """A gap where there are several heads: nothing says which of them has an activation.
+
+    Examples can tell, head by head.
+    """
+    if len(outputs) > 1 and built.settings.examples is None:
         built.gaps.append(
             Gap(
                 f"'{pairs[-1][0].scope}' seems to be a second head beside "

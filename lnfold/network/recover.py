@@ -11,7 +11,9 @@ is used. Options win over assumptions and may not contradict a graph or a config
 
 from __future__ import annotations
 
-from lnfold.checkpoint.variables import Checkpoint
+from collections.abc import Mapping
+
+from lnfold.checkpoint.variables import Checkpoint, Variable
 from lnfold.errors import GraphError, UsageError
 from lnfold.network.constants import Constants
 from lnfold.network.contradictions import check_against_evidence, check_functions
@@ -120,13 +122,16 @@ def _from_names(
     from lnfold.network.positions import layer_places
 
     grouped, places = groups(roles), layer_places(checkpoint)
+    variables: Mapping[str, Variable] = checkpoint
 
     def networks(tried: Settings) -> tuple[Network, ...]:
-        found = networks_from_names(checkpoint, grouped, tried, places)
+        found = networks_from_names(variables, grouped, tried, places)
         return tuple(sorted(found, key=lambda network: bool(role_of(network.name).copy)))
 
     if settings.examples is None:
         return networks(settings)
+    from lnfold.network.candidates import read_once
     from lnfold.network.examples import settled
 
+    variables = read_once(checkpoint)
     return settled(networks, settings, notes)
