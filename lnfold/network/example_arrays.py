@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from lnfold.errors import UsageError
+from lnfold.network.given_rows import matched_inputs
 from lnfold.network.layers import Array, Network
-from lnfold.network.run import matched_inputs
 from lnfold.network.settings import Examples
 
 _MOST_MATCHES: Final = 24  # ways to tell outputs of one width from each other

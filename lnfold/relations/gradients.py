@@ -27,6 +27,7 @@ from lnfold.network.layers import (
     LayerNorm,
     Multiply,
     Network,
+    Rearrange,
     RMSNorm,
     Slice,
     Standardize,
@@ -227,6 +228,19 @@ _SLOPES: Final[dict[str | None, Slope]] = {
     "log_softmax": lambda x, f, alpha: f,
 }
 
+
+def _rearrange(layer: Rearrange, values: Values, after: Array) -> tuple[Array, ...]:
+    before = values[layer.input]
+    if len(before) != len(after):
+        # a parameter's movement would have to be gathered over the rows of one observation
+        raise NotDifferentiableError("rearrange into another number of rows")
+    if layer.order is None:
+        return (after.reshape(before.shape),)
+    axes = [layer.shape[axis] for axis in layer.order]
+    back = [0, *(1 + axis for axis in np.argsort(layer.order))]
+    return (after.reshape(-1, *axes).transpose(back).reshape(before.shape),)
+
+
 _RULES: Final[dict[type[Layer], Callable[..., tuple[Array, ...]]]] = {
     Dense: _dense,
     LayerNorm: _norm,
@@ -241,4 +255,5 @@ _RULES: Final[dict[type[Layer], Callable[..., tuple[Array, ...]]]] = {
     Standardize: _standardize,
     Affine: _affine,
     Clip: _clip,
+    Rearrange: _rearrange,
 }

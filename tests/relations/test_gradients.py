@@ -17,6 +17,7 @@ from lnfold.network.layers import (
     Multiply,
     Network,
     Opaque,
+    Rearrange,
     RMSNorm,
     Slice,
     Standardize,
@@ -171,6 +172,24 @@ def test_leaky_relu_without_a_slope_has_tensorflow_s():
     """A slope that nothing says is the one that the run uses, 0.2, not 1."""
     net = network([activation("a", "x", "leaky_relu")], 2)
     assert check(net, np.array([[-1.0, 2.0], [-3.0, -4.0]])) == 8
+
+
+def test_a_rearrangement_is_taken_back():
+    """Transposed units move as they did; other numbers of rows are named instead."""
+    generator = generator_of(5)
+    layers = [
+        dense("d", "x", generator.normal(size=(6, 12)), None),
+        Rearrange("r", ("d",), "r", (3, 2, 2), (2, 0, 1), 12),
+        activation("a", "r", "tanh"),
+        dense("e", "a", generator.normal(size=(12, 2)), None),
+    ]
+    assert check(network(layers, 6), generator.normal(size=(3, 6))) > 0
+    layers[1] = Rearrange("r", ("d",), "r", (12,), None, 4)
+    layers[3] = dense("e", "a", generator.normal(size=(4, 2)), None)
+    net = network(layers, 6)
+    values = run(net, np.ones((2, 6)), np.float64, trace=True)
+    with pytest.raises(NotDifferentiableError, match="rows"):
+        gradients(net, values, "e", 0)
 
 
 def test_every_layer_that_runs_has_a_derivative():
