@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lnfold.network.layers import LayerNorm, Norm
+from lnfold.relations.distribution import histogram
 
 Array = np.ndarray
 
@@ -45,6 +46,4 @@ def spread(s: Array) -> Deviation | None:
     mean = float(finite.mean())
     variation = float(finite.std()) / mean if mean else 0.0
     low, high = float(finite.min()), float(finite.max())
-    # a constant s fills the middle bin
-    counts, _ = np.histogram(finite, BINS, (low, high) if low < high else (low - 1, high + 1))
-    return Deviation(low, mean, high, variation, tuple(int(count) for count in counts))
+    return Deviation(low, mean, high, variation, histogram(finite, BINS))

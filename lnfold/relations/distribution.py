@@ -45,8 +45,6 @@ def distribution(vector: Array) -> Distribution:
         return Distribution(values.size, values.size, None, None, None, 0.0, 0, 0, 0, (0,) * BINS)
     size = np.abs(finite)
     low, high = float(finite.min()), float(finite.max())
-    # a constant vector fills the middle bin
-    counts, _ = np.histogram(finite, BINS, (low, high) if low < high else (low - 1, high + 1))
     return Distribution(
         count=values.size,
         nonfinite=values.size - finite.size,
@@ -57,5 +55,21 @@ def distribution(vector: Array) -> Distribution:
         negative=int((finite < 0).sum()),
         zero=int((finite == 0).sum()),
         tiny=int(((size > 0) & (size < _TINY * size.max())).sum()),
-        histogram=tuple(int(count) for count in counts),
+        histogram=histogram(finite, BINS),
     )
+
+
+def histogram(finite: Array, count: int) -> tuple[int, ...]:
+    """Counts in ``count`` equal bins from the least to the largest; equal numbers fill the middle.
+
+    numpy.histogram refuses ranges of a few ulps, and overflows on the widest ones.
+    """
+    low, high = finite.min(), finite.max()
+    if low == high:
+        bins = np.full(finite.size, count // 2)
+    else:
+        # times a power of two, which is exact, so that no difference over- or underflows
+        _, exponent = np.frexp(max(abs(low), abs(high)))
+        low, high, scaled = (np.ldexp(one, -exponent) for one in (low, high, finite))
+        bins = np.minimum((scaled - low) / (high - low) * count, count - 1).astype(np.intp)
+    return tuple(np.bincount(bins, minlength=count).tolist())

@@ -16,7 +16,7 @@ from lnfold.relations.box import Box
 from lnfold.relations.box_choice import box_of_arrays, box_of_numbers
 from lnfold.relations.copies import copy_differences
 from lnfold.relations.deviation import deviations, spread
-from lnfold.relations.distribution import BINS, distribution
+from lnfold.relations.distribution import BINS, distribution, histogram
 from lnfold.relations.pairs import Context, pairs
 from lnfold.relations.signs import DISGUISED, Sign, disguise_error, signs
 from tests.relations.random_networks import (
@@ -51,6 +51,21 @@ def test_a_distribution_counts_every_number_once(values):
     else:
         assert found.minimum is found.mean is found.maximum is None
         assert found.norm == 0
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.0, 5e-324), (1.0, 1.0 + EPS), (-1.7e308, 1.7e308), (-1.0, 2.0)]
+)
+def test_a_histogram_has_bins_for_every_range(low, high):
+    """Ranges of one ulp and of all numbers there are: the ends go into the outer bins."""
+    counts = histogram(np.array([low, high, high]), 40)
+    assert (counts[0], counts[-1], sum(counts)) == (1, 2, 3)
+
+
+def test_a_histogram_is_numpy_s():
+    """Where NumPy makes one, it counts the same but for numbers on an edge."""
+    values = np.random.default_rng(3).normal(size=1000)
+    assert histogram(values, 12) == tuple(np.histogram(values, 12)[0])
 
 
 def test_a_constant_vector_fills_the_middle():
