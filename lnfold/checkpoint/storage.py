@@ -24,9 +24,14 @@ class Storage:
     """Where the bytes of variables are: one class for each kind of container.
 
     A storage serves many variables and knows them by their keys.
+
+    Attributes:
+        serves_threads: whether several threads may read from it at the same time.
     """
 
     __slots__ = ()
+
+    serves_threads = False
 
     def read(self, variable: Variable) -> np.ndarray:
         """The whole array: aligned, in C order, in native byte order, checksum verified."""
@@ -39,7 +44,7 @@ class Storage:
         raise the error of a wrong checksum after the last piece.
 
         Args:
-            buffer: ``PIECE_BYTES`` bytes to read into.
+            buffer: bytes to read into, ``PIECE_BYTES`` or more. A run is not longer.
         """
         yield self.read(variable).reshape(-1)
 

@@ -65,7 +65,7 @@ class StoredTensors:
             array = self._native(np.frombuffer(stored, np.uint8), dtype, name)
         else:
             whole = aligned_bytes(size)
-            for _ in self._stream(entry, name, lambda start, stop: whole[start:stop]):
+            for _ in self._stream(entry, name, PIECE_BYTES, lambda start, stop: whole[start:stop]):
                 pass
             array = self._native(whole, dtype, name)
         try:
@@ -83,7 +83,8 @@ class StoredTensors:
             yield self.array(entry, name, dtype).reshape(-1)
             return
         reused = aligned_bytes(PIECE_BYTES) if buffer is None else buffer
-        for piece in self._stream(entry, name, lambda start, stop: reused[: stop - start]):
+        step = reused.size
+        for piece in self._stream(entry, name, step, lambda start, stop: reused[: stop - start]):
             yield self._native(piece, dtype, name)
 
     def strings(self, entry: Entry, name: str) -> list[bytes]:
@@ -139,16 +140,16 @@ class StoredTensors:
         return file.damaged(message, variable=name, offset=entry[4], remedy=remedy)
 
     def _stream(
-        self, entry: Entry, name: str, window: Callable[[int, int], np.ndarray]
+        self, entry: Entry, name: str, step: int, window: Callable[[int, int], np.ndarray]
     ) -> Iterator[np.ndarray]:
-        """Fill ``window(start, stop)`` with the stored bytes, a piece after the other.
+        """Fill ``window(start, stop)`` with the stored bytes, ``step`` of them after the other.
 
         The checksum is updated while a piece is in the cache, and compared after the last.
         """
         file = self.file(entry, name)
         crc = 0
-        for start in range(0, entry[5], PIECE_BYTES):
-            piece = window(start, min(start + PIECE_BYTES, entry[5]))
+        for start in range(0, entry[5], step):
+            piece = window(start, min(start + step, entry[5]))
             file.read_into(piece.data, entry[4] + start)
             crc = crc32c(piece, crc)
             yield piece

@@ -57,6 +57,8 @@ class TensorBundle(Storage, Container):
 
     __slots__ = ("index", "notes", "prefix", "shards", "tensors")
 
+    serves_threads = True
+
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.index = BundleIndex(PositionedFile(prefix + ".index"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lnfold.checkpoint import open_checkpoint
+import lnfold.checkpoint.statistics as whole_checkpoints
+from lnfold.checkpoint import Variable, open_checkpoint
 from lnfold.checkpoint.moments import Moments, Statistics
 from lnfold.checkpoint.statistics import statistics, statistics_of
 from lnfold.errors import DamagedError, UnsupportedError
@@ -165,6 +167,72 @@ def test_damage_is_found_on_the_way(tmp_path: Path):
 
     with open_checkpoint(prefix) as checkpoint, pytest.raises(DamagedError, match=r"layer_1/w2"):
         statistics(checkpoint)
+
+
+@pytest.fixture
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Makes small checkpoints worth a second thread; the threads that then measured something."""
+    monkeypatch.setattr(whole_checkpoints, "_cores", lambda: 2)
+    monkeypatch.setattr(whole_checkpoints, "_WORTH_A_THREAD", 0)
+    monkeypatch.setattr(whole_checkpoints, "_BATCH_BYTES", 1)
+    both_have_begun = threading.Barrier(2, timeout=60)
+    seen: set[int] = set()
+
+    def measured(variable: Variable, buffer: np.ndarray) -> Statistics:
+        if threading.get_ident() not in seen:
+            seen.add(threading.get_ident())
+            both_have_begun.wait()
+        return statistics_of(variable, buffer)
+
+    monkeypatch.setattr(whole_checkpoints, "statistics_of", measured)
+    return seen
+
+
+def test_two_threads_find_what_one_finds(tmp_path: Path, two_threads: set[int]):
+    """The same figures to the last digit, every variable once, and progress by the caller alone."""
+    reporters = set()
+    with open_checkpoint(big_bundle(tmp_path / "x", 12)) as checkpoint:
+        found = statistics(
+            checkpoint, progress=lambda *_: reporters.add(threading.current_thread())
+        )
+        one_by_one = {name: statistics_of(variable) for name, variable in checkpoint.items()}
+
+    assert len(two_threads) == 2
+    assert reporters == {threading.current_thread()}
+    assert found == one_by_one
+    assert list(found) == list(one_by_one)
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_two_threads_report_the_damage_that_comes_first(
+    tmp_path: Path, two_threads: set[int], attempt: int
+):
+    """Which thread is faster does not decide which of two damaged variables is named."""
+    prefix = big_bundle(tmp_path / "x", 12)
+    path = Path(f"{prefix}.data-00000-of-00001")
+    raw = bytearray(path.read_bytes())
+    raw[4_000_000] ^= 1
+    raw[7_000_000] ^= 1
+    path.write_bytes(raw)
+
+    with open_checkpoint(prefix) as checkpoint, pytest.raises(DamagedError, match=r"layer_1/w2"):
+        statistics(checkpoint)
+    assert len(two_threads) == 2
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "cores", "pays"), [(12, 2, False), (120, 1, False), (120, 2, True)]
+)
+def test_a_second_thread_needs_work_and_a_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, megabytes: int, cores: int, pays: bool
+):
+    """Small checkpoints and single cores are left to one thread."""
+    monkeypatch.setattr(whole_checkpoints, "_cores", lambda: cores)
+    with open_checkpoint(big_bundle(tmp_path / "x", megabytes)) as checkpoint:
+        variables = list(checkpoint.values())
+        total = sum(variable.nbytes for variable in variables)
+
+    assert whole_checkpoints._second_thread_pays(variables, total) == pays
 
 
 def test_what_has_no_order_has_no_statistics():
