@@ -8,6 +8,7 @@ import os
 
 from lnfold.checkpoint.locate import Location, has_index, stem, v1_shards
 from lnfold.checkpoint.natural_order import natural_order
+from lnfold.checkpoint.nearby import ACCEPTED, contents
 from lnfold.checkpoint.positioned_file import PositionedFile, cannot_read
 from lnfold.checkpoint.state_file import STATE_FILE, read_state
 from lnfold.errors import CheckpointNotFoundError, InputError, NotACheckpointError
@@ -125,7 +126,9 @@ def _step(folder: str, held: list[str], step: int) -> Location:
         )
     listed = ", ".join(os.path.basename(path) for path in held) or "no checkpoint at all"
     raise CheckpointNotFoundError(
-        f"no checkpoint of step {step}; the folder holds {listed}", file=folder
+        f"no checkpoint of step {step}; the folder holds {listed}",
+        file=folder,
+        remedy="Choose another step, or a checkpoint by its path.",
     )
 
 
@@ -153,9 +156,16 @@ def _nothing_in(folder: str, names: list[str], notes: tuple[str, ...]) -> InputE
         for path in (os.path.join(folder, name) for name in sorted(names)[:_MOST_LOOKED_INTO])
         if os.path.isdir(path) and _looks_like_one(path)
     ]
-    remedy = f"Did you mean {' or '.join(below[:5])}?" if below else None
-    if remedy is None and any(".data-" in name for name in names):
-        remedy = "It has data files without their .index file: copy that too."
+    endings = {ending for ending in (".data-", ".meta") for name in names if ending in name}
+    if below:
+        remedy = f"Did you mean {' or '.join(below[:5])}?"
+    elif endings:
+        listed = " and ".join(sorted(endings))
+        remedy = f"It has {listed} files without their .index file: copy that too."
+    elif notes:
+        remedy = "Copy the .index and .data-… files of the checkpoint into the folder."
+    else:
+        remedy = f"{contents(folder)} {ACCEPTED}" if names else ACCEPTED
     return CheckpointNotFoundError(message, file=folder, remedy=remedy)
 
 

@@ -69,7 +69,11 @@ class KerasArchive(Storage, Container):
         if archive is None:
             self.keras_config = self._hdf5.text_attribute("", "model_config")
         if not self._hdf5.arrays:
-            raise NotACheckpointError("the file holds no arrays", file=file.path)
+            raise NotACheckpointError(
+                "the file holds no arrays",
+                file=file.path,
+                remedy="Save it again after the model was built, with model.save_weights.",
+            )
 
     @property
     def format(self) -> str:

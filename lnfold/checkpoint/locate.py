@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 
 from lnfold.checkpoint.bundle_shards import list_shards
-from lnfold.errors import CheckpointNotFoundError
+from lnfold.checkpoint.positioned_file import cannot_read
+from lnfold.errors import CheckpointNotFoundError, NotACheckpointError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def locate(path: str, step: int | None = None) -> Location:
         NotACheckpointError: a folder of another kind.
     """
     if "\0" in path or not path:
-        raise CheckpointNotFoundError("the path is empty or holds a NUL character")
+        from lnfold.checkpoint.nearby import ACCEPTED
+
+        raise CheckpointNotFoundError("the path is empty or holds a NUL character", remedy=ACCEPTED)
     if step is not None and not os.path.isdir(path):
         return _at_step(path, step)
     if has_index(path) and not path.endswith(("/", os.sep)):
@@ -108,7 +111,11 @@ def _at_step(path: str, step: int) -> Location:
     for candidate in (f"{prefix}-{step}", f"{prefix.rpartition('-')[0]}-{step}"):
         if has_index(candidate) or v1_shards(candidate):
             return Location(candidate)
-    raise CheckpointNotFoundError(f"there is no step {step} of it", file=path)
+    from lnfold.checkpoint.nearby import contents
+
+    raise CheckpointNotFoundError(
+        f"there is no step {step} of it", file=path, remedy=contents(os.path.dirname(path) or ".")
+    )
 
 
 def _index_missing(prefix: str, path: str) -> InputError:
@@ -122,14 +129,46 @@ def _index_missing(prefix: str, path: str) -> InputError:
 
 
 def _nothing_at(path: str) -> InputError:
-    from lnfold.checkpoint.nearby import near_names
+    from lnfold.checkpoint.nearby import ACCEPTED, contents, near_names
 
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        return cannot_read(path, error)
+    else:
+        return NotACheckpointError(
+            "this is neither a file nor a folder but a pipe, a socket or a device",
+            file=path,
+            remedy="Write what comes out of it into a file first.",
+        )
+    if os.path.islink(path):
+        return CheckpointNotFoundError(
+            f"this is a link to {os.readlink(path)}, which is not there",
+            file=path,
+            remedy="Give the path of the checkpoint itself, or mend the link.",
+        )
+    if "://" in path:
+        return CheckpointNotFoundError(
+            "this is an address, and only files of this machine are read",
+            file=path,
+            remedy="Download the checkpoint first, all its files into one folder.",
+        )
     folder, near = near_names(path)
     if folder is not None:
         message = f"there is no such checkpoint, and the folder {folder} does not exist"
     else:
         message = "there is no such checkpoint"
-    remedy = f"Did you mean {' or '.join(near)}?" if near else None
+    if near:
+        remedy = f"Did you mean {' or '.join(near)}?"
+    elif path.startswith("~"):
+        remedy = "The shell turns ~ into your home folder only where it is not in quotes."
+    elif any(one in path for one in "*?"):
+        remedy = f"A path is taken as it stands, * and ? too. {ACCEPTED}"
+    else:
+        there = os.path.dirname(folder if folder is not None else path) or "."
+        remedy = f"{contents(there)} {ACCEPTED}".lstrip()
     return CheckpointNotFoundError(message, file=path, remedy=remedy)
 
 

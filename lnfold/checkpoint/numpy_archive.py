@@ -56,7 +56,11 @@ class NumpyArchive(Storage, Container):
                 self._zip.beginning(member, 1)
                 others.append(member)
         if not self._headers:
-            raise NotACheckpointError("the archive holds no arrays", file=archive.file.path)
+            raise NotACheckpointError(
+                "the archive holds no arrays",
+                file=archive.file.path,
+                remedy="If a checkpoint is packed in it, unpack it first.",
+            )
         self.notes = (f"members that are no arrays: {', '.join(others)}",) if others else ()
 
     def variables(self) -> list[Variable]:

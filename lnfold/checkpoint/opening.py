@@ -102,8 +102,9 @@ def _single_file(location: Location) -> Checkpoint:
             remedy="In the program that wrote it, save the arrays with numpy.savez, or the "
             "variables with tf.train.Saver or tf.train.Checkpoint.",
         )
+    what, remedy = recognise.description(file)
     raise NotACheckpointError(
-        f"this is no checkpoint but {recognise.description(file)}", file=location.path
+        f"this is no checkpoint but {what}", file=location.path, remedy=remedy
     )
 
 

@@ -203,7 +203,11 @@ def changed_while_read(path: str, message: str, *, variable: str | None = None) 
 def cannot_read(path: str, error: OSError | ValueError) -> InputError:
     """The system's refusal to open or read ``path``, as a sentence with a remedy."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return CheckpointNotFoundError("there is no such file", file=path)
+        return CheckpointNotFoundError(
+            "there is no such file",
+            file=path,
+            remedy="Check the path; if it was there a moment ago, try again.",
+        )
     if isinstance(error, PermissionError):
         return InputError(
             "permission to read it is missing",
@@ -211,7 +215,11 @@ def cannot_read(path: str, error: OSError | ValueError) -> InputError:
             remedy="Change its permissions, or read it as a user who has them.",
         )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return InputError(f"the system cannot read it: {reason}", file=path)
+    return InputError(
+        f"the system cannot read it: {reason}",
+        file=path,
+        remedy="Check the path and the disk or connection that it lies on.",
+    )
 
 
 def identity_of(status: os.stat_result) -> tuple[int, int, int, int]:

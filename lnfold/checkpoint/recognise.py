@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from lnfold.checkpoint.hdf5_file import SIGNATURE, SIGNATURE_OFFSETS
+from lnfold.checkpoint.nearby import ACCEPTED
 from lnfold.checkpoint.positioned_file import PositionedFile
 from lnfold.checkpoint.sorted_table import FOOTER_BYTES, ends_like_a_table
 
 TABLE, HDF5, ZIP, PICKLE, TEXT, UNKNOWN = "table", "HDF5", "zip", "pickle", "text", "unknown"
 
-# Beginnings of files that people mistake for checkpoints: (offset, bytes, what it is).
+# Beginnings of files that people mistake for checkpoints: (offset, bytes, what it is, what to do).
+_UNPACK = "Unpack it first."
+_CONVERT = (
+    "Only what TensorFlow, Keras and NumPy write is read: take the checkpoint it was made from."
+)
 _OTHERS = (
-    (0, b"\x93NUMPY", "a single NumPy array (.npy)"),
-    (4, b"TFL3", "a TensorFlow Lite model"),
-    (0, b"GGUF", "a GGUF model"),
-    (0, b"\x1f\x8b", "compressed with gzip; unpack it first"),
-    (0, b"BZh", "compressed with bzip2; unpack it first"),
-    (0, b"\xfd7zXZ\x00", "compressed with xz; unpack it first"),
-    (0, b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first"),
-    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it first"),
-    (257, b"ustar", "a tar archive; unpack it first"),
-    (8, b'{"', "a safetensors file"),
+    (0, b"\x93NUMPY", "a single NumPy array (.npy)", "Save arrays by name with numpy.savez."),
+    (4, b"TFL3", "a TensorFlow Lite model", _CONVERT),
+    (0, b"GGUF", "a GGUF model", _CONVERT),
+    (0, b"\x1f\x8b", "compressed with gzip", _UNPACK),
+    (0, b"BZh", "compressed with bzip2", _UNPACK),
+    (0, b"\xfd7zXZ\x00", "compressed with xz", _UNPACK),
+    (0, b"\x28\xb5\x2f\xfd", "compressed with zstd", _UNPACK),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (257, b"ustar", "a tar archive", _UNPACK),
+    (8, b'{"', "a safetensors file", _CONVERT),
 )
 
 
@@ -49,19 +54,16 @@ def is_pickle(start: bytes, last: bytes) -> bool:
     )
 
 
-def description(file: PositionedFile) -> str:
-    """What a file that is no checkpoint seems to be, in words."""
+def description(file: PositionedFile) -> tuple[str, str]:
+    """What a file that is no checkpoint seems to be, and what to do about it, in words."""
     start = file.read(0, min(file.size, 512))
-    if not start:
-        return "an empty file"
     if not start.strip(b"\0"):
-        return "a file of zeros"
-    for offset, magic, name in _OTHERS:
+        what = "a file of zeros" if start else "an empty file"
+        return what, "The save or the copy was cut short: copy it again from where it was written."
+    for offset, magic, name, remedy in _OTHERS:
         if start[offset : offset + len(magic)] == magic:
-            return name
-    if _is_text(start):
-        return "a text file"
-    return "a file of another kind"
+            return name, remedy
+    return "a text file" if _is_text(start) else "a file of another kind", ACCEPTED
 
 
 def _is_text(start: bytes) -> bool:
