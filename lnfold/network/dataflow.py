@@ -16,7 +16,7 @@ from lnfold.errors import GraphError, UnknownNameError
 from lnfold.network.constants import Constants
 from lnfold.network.dense_patterns import PRODUCTS
 from lnfold.network.evidence import Fact, Source
-from lnfold.network.graph import Graph
+from lnfold.network.graph import FIRST_SIGNATURE, Graph
 from lnfold.network.heads import Heads
 from lnfold.network.layers import (
     LSTM,
@@ -70,6 +70,7 @@ class _Finder:
         self._walker = Walker(self.patterns)
         self._heads = Heads(self.patterns)
         self._through = self.patterns.through
+        self._called: dict[str, str] = {}  # end → what a signature or function calls it
         self._input_names = {
             tensor: key
             for signature in reversed(graph.signatures)
@@ -84,7 +85,8 @@ class _Finder:
             for ends, walk in self._groups(self._dense_ends())
             if taken.isdisjoint(_kernels(walk))
         ]
-        networks, notes = [], []
+        networks: list[Network] = []
+        notes = [f"{self.graph.where}: {note}" for note in self.graph.notes]
         for ends, walk in (*signed, *found):
             if not any(isinstance(one, Dense | LSTM | Norm) for one in walk.layers.values()):
                 continue
@@ -132,6 +134,8 @@ class _Finder:
                     layer = self.patterns.layer(end)
                 if layer is not None:
                     ends[end] = None
+                    called = scope_of(signature.name) or signature.name
+                    self._called.setdefault(end, called if called != FIRST_SIGNATURE else "")
         return list(ends)
 
     def _is_afterwards(self, layer: Layer) -> bool:
@@ -203,7 +207,8 @@ class _Finder:
             names[tensor] = name
             inputs.append(Input(name, width or 0, tensor if name != tensor else ""))
         return Network(
-            name=shared_scope([scope_of(layer.scope) for layer in _named_layers(walk)]),
+            name=shared_scope([scope_of(layer.scope) for layer in _named_layers(walk)])
+            or self._called.get(heads[0], ""),
             inputs=tuple(inputs),
             outputs=tuple(heads),
             layers=renamed(walk, names),

@@ -71,6 +71,10 @@ class Library:
     def __contains__(self, name: str) -> bool:
         return name in self._spans
 
+    def span(self, name: str) -> Span:
+        """The place of a function's FunctionDef."""
+        return self._spans[name]
+
     def function(self, name: str) -> Function:
         """The function of that name; GraphError where there is none."""
         if name not in self._spans:

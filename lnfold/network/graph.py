@@ -41,6 +41,7 @@ SIDE_OPS = words(
     MergeSummary Print Assert Shape
     """
 )
+FIRST_SIGNATURE = "serving_default"
 _LONGEST_READ = 64  # operations between a variable and the save operation
 VARIABLE_OPS = frozenset(["Variable", "VariableV2", "AutoReloadVariable", "VarHandleOp"])
 
@@ -138,6 +139,7 @@ class Graph:
         signatures: what a SavedModel offers; nothing in a ``.meta``.
         objects: variable node → the number of the object that it is, in a TF 2 SavedModel.
         loops: the loops of TF 2 by the names of their While operations.
+        notes: what the reader should know of how it was read.
     """
 
     def __init__(
@@ -147,12 +149,14 @@ class Graph:
         signatures: tuple[Signature, ...] = (),
         objects: Mapping[str, int] | None = None,
         loops: Mapping[str, Loop] | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.nodes = nodes
         self.where = where
         self.signatures = signatures
         self.objects = objects or {}
         self.loops = loops or {}
+        self.notes = notes
 
     def node(self, tensor: str) -> Node:
         """The node that produces a tensor called ``name`` or ``name:k``."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lnfold.checkpoint.variables import Checkpoint, Variable
-from lnfold.errors import GraphError, UsageError
+from lnfold.errors import DamagedError, GraphError, UsageError
 from lnfold.network.constants import Constants
 from lnfold.network.contradictions import check_against_evidence, check_functions
 from lnfold.network.dataflow import networks_of
@@ -98,14 +98,14 @@ def _object_keys(checkpoint: Checkpoint) -> dict[int, str]:
 
 
 def _from_config(checkpoint: Checkpoint, notes: list[str]) -> tuple[Network, ...]:
-    config = checkpoint.keras_config
-    if not config:
-        return ()
-    from lnfold.network.keras_network import network_of_config
-
     try:
+        config = checkpoint.keras_config
+        if not config:
+            return ()
+        from lnfold.network.keras_network import network_of_config
+
         network = network_of_config(config, checkpoint, checkpoint.path)
-    except GraphError as error:
+    except (DamagedError, GraphError) as error:
         notes.append(f"the Keras config was not used: {error}")
         return ()
     return (network,)

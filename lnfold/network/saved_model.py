@@ -14,8 +14,9 @@ from lnfold.checkpoint.wire import INT, LENGTH, SPAN, TEXT, WireError, fields, m
 from lnfold.errors import GraphError
 from lnfold.network.attributes import Span
 from lnfold.network.functions import CALLS, Library, inlined
-from lnfold.network.graph import Graph, Node, Signature, decode_nodes
+from lnfold.network.graph import FIRST_SIGNATURE, Graph, Node, Signature, decode_nodes
 from lnfold.network.loops import Loop
+from lnfold.network.object_functions import called_functions
 
 _TENSORS: Final = [{1: ("key", TEXT), 2: ("value", {1: ("name", TEXT)})}]
 _SIGNATURE: Final = {1: ("inputs", _TENSORS), 2: ("outputs", _TENSORS)}
@@ -27,7 +28,6 @@ _META_GRAPH: Final = {
     7: ("objects", {2: ("functions", [{1: ("name", TEXT), 2: ("value", {2: ("bound", [INT])})}])}),
 }
 _GRAPH: Final = {2: ("library", SPAN)}
-_FIRST: Final = "serving_default"
 
 
 def read_saved_model(path: str) -> Graph:
@@ -38,8 +38,9 @@ def read_saved_model(path: str) -> Graph:
         graphs = [message(data, _META_GRAPH, *span) for span in spans]
         if not graphs:
             raise GraphError("no meta_graph is in it, so it is no SavedModel", file=path)
-        serving = [one for one in graphs if one["info"] and "serve" in one["info"]["tags"]]
-        return _graph(data, (serving or graphs)[0], path)
+        tagged = [one["info"] is not None and "serve" in one["info"]["tags"] for one in graphs]
+        chosen = tagged.index(True) if True in tagged else 0
+        return _graph(data, graphs[chosen], path, spans[chosen])
     except WireError as error:
         raise GraphError(
             f"the graph is damaged ({error})", file=path, offset=error.offset
@@ -65,7 +66,8 @@ def _read(path: str) -> bytes:
         raise GraphError(f"the graph cannot be read ({error.strerror})", file=path) from error
 
 
-def _graph(data: bytes, found: dict[str, Any], path: str) -> Graph:
+def _graph(data: bytes, found: dict[str, Any], path: str, objects_of: Span | None = None) -> Graph:
+    """The graph of a MetaGraphDef; where it has no signature, of the functions of its objects."""
     span: Span | None = found["graph"]
     if span is None:
         raise GraphError("no graph_def is in it, so it is no MetaGraphDef", file=path)
@@ -74,13 +76,18 @@ def _graph(data: bytes, found: dict[str, Any], path: str) -> Graph:
     objects = _bound_objects(found["objects"], nodes)
     library = Library(data, message(data, _GRAPH, *span)["library"], path)
     loops: dict[str, Loop] = {}
+    notes: tuple[str, ...] = ()
+    if library and objects_of is not None and not signatures:
+        called = called_functions(data, objects_of, library, nodes)
+        nodes, signatures = nodes | called.nodes, called.signatures
+        objects, notes = objects | called.objects, called.notes
     if library or any(node.op in CALLS for node in nodes.values()):
         ends = [tensor for one in signatures for tensor in one.outputs.values()]
         if found["saver"]:
             ends.append(found["saver"]["save_tensor"])
         # the first end's operations get the plainest names, and the last of a stack comes first
         nodes, loops = inlined(nodes, library, ends[::-1] if signatures else list(nodes), path)
-    return Graph(nodes, path, signatures, objects, loops)
+    return Graph(nodes, path, signatures, objects, loops, notes)
 
 
 def _bound_objects(found: dict[str, Any] | None, nodes: dict[str, Node]) -> dict[str, int]:
@@ -120,7 +127,7 @@ def _signatures(found: list[dict[str, Any]], nodes: dict[str, Node]) -> tuple[Si
         }
         if outputs:
             signatures.append(Signature(entry["key"], inputs, outputs))
-    return tuple(sorted(signatures, key=lambda one: (one.name != _FIRST, one.name)))
+    return tuple(sorted(signatures, key=lambda one: (one.name != FIRST_SIGNATURE, one.name)))
 
 
 def _tensor(info: dict[str, str]) -> str:
