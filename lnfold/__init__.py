@@ -16,6 +16,7 @@ through it. Each is imported when it is first used: listing variables needs no N
 from __future__ import annotations
 
 import importlib
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,3 +85,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'lnfold' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+if "IPython" in sys.modules:  # in a notebook, reports and networks show themselves
+    importlib.import_module("lnfold.report.html_notebook").register()

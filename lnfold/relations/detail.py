@@ -11,13 +11,14 @@ from lnfold.network.layers import BatchNorm, LayerNorm, Network, RMSNorm
 from lnfold.relations.box import Box
 from lnfold.relations.conditioning import Conditioning, conditioning
 from lnfold.relations.corners import Watch
+from lnfold.relations.far_out import FarOut, far_out
 from lnfold.relations.frozen import FrozenError, frozen_error
 from lnfold.relations.independent import Independence, independence
 from lnfold.relations.inside import Inside, inside
 from lnfold.relations.least_deviation import LeastDeviation, least_deviation
 from lnfold.relations.lifted import Lifted, lift
 from lnfold.relations.lipschitz import Steepness, steepness
-from lnfold.relations.one_vector import Measured, measure_layer
+from lnfold.relations.one_vector import Measured, measure_layer, measure_network
 from lnfold.relations.pairs import Context, Pair
 from lnfold.relations.reach import Reach, reaches
 from lnfold.relations.relate import Relation
@@ -40,7 +41,11 @@ class LayerDetail:
             statistics from it, and the sphere has fewer dimensions than the layer has units.
         in_sample: the candidates on the rows that they were fitted on.
         frozen: what a constant deviation does; as sphere, and where the network was run.
+        far: how fast the layer forgets its bias; None unless the inputs can be as long as they
+            like, and the network was run.
         sensitivity, conditioning: None where the network was not run.
+        held: the box that the network itself, by a clip, keeps free inputs of the layer in; None
+            where it does not.
         least: the least s(x) that what reaches the layer can bring about, and
         steepness: how fast the layer changes with it; None for BatchNorm, where no dense layer
             is read, and where a layer before it is not known.
@@ -51,7 +56,9 @@ class LayerDetail:
     sphere: SphereForm | None
     in_sample: tuple[Measured, ...]
     frozen: FrozenError | None
+    far: FarOut | None
     sensitivity: Sensitivity | None
+    held: Box | None
     least: LeastDeviation | None
     steepness: Steepness | None
     conditioning: Conditioning | None
@@ -64,6 +71,7 @@ class Detail:
 
     Attributes:
         layers: one for each relation, in order.
+        in_sample: the candidates in every layer at once, on the rows that they were fitted on.
         independence: how many numbers are independent.
         boxes: what was assumed of the inputs, by name; unbounded where nothing was.
         seen_on: the inputs of the box that units were seen on, in words; empty where the
@@ -72,6 +80,7 @@ class Detail:
     """
 
     layers: tuple[LayerDetail, ...]
+    in_sample: tuple[Measured, ...]
     independence: Independence
     boxes: Mapping[str, Box]
     seen_on: str
@@ -113,8 +122,16 @@ def detail(
             if one.steepness is not None
         }
         slope = network_slope(network, reached, steep, None if moved is None else moved.rows)
+    fitted: tuple[Measured, ...] = ()
+    if values is not None and any(one.in_sample for one in layers):
+        by_pair = {
+            relation.pair.norm.name: one.in_sample
+            for relation, one in zip(relations, layers, strict=True)
+        }
+        fitted = measure_network(network, pairs, by_pair, values, in_sample=True)
     return Detail(
         tuple(layers),
+        fitted,
         independence(network, units),
         boxes,
         "" if seen is None else seen.inputs,
@@ -135,12 +152,16 @@ def _layer(
     dense = pair.dense
     x = None if seen is None or dense is None else np.asarray(seen.values[dense.input], np.float64)
     read = None if values is None else values[pair.norm.input]
-    frozen, least, steep = None, None, None
+    frozen, far, held, least, steep = None, None, None, None, None
     if lifted is not None and dense is not None and reached is not None:
         bounds = reached[pair.norm.name].normalised
         if x is not None and bounds is not None:
             frozen = frozen_error(lifted, x, np.maximum(-bounds[0].values, bounds[1].values))
-        least = least_deviation(lifted, reached[dense.input].box)
+        reach = reached[dense.input]
+        if x is not None and reach.free and reach.box.everything:
+            far = far_out(lifted, x)
+        held = reach.box if reach.free and not reach.box.everything else None
+        least = least_deviation(lifted, reach.box)
         steep = steepness(lifted, least.bound, x)
     return LayerDetail(
         units=None
@@ -149,7 +170,9 @@ def _layer(
         sphere=sphere_form(lifted) if lifted and lifted.inputs + 1 < lifted.units else None,
         in_sample=() if values is None else measure_layer(pair, values, in_sample=True),
         frozen=frozen,
+        far=far,
         sensitivity=effect,
+        held=held,
         least=least,
         steepness=steep,
         conditioning=None

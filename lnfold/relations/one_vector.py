@@ -185,19 +185,26 @@ def measure_network(
     pairs: tuple[Pair, ...],
     by_pair: Mapping[str, tuple[Measured, ...]],
     values: Mapping[str, Array],
+    *,
+    in_sample: bool = False,
 ) -> tuple[Measured, ...]:
-    """The candidates, each put in the place of every pair at once, by the outputs' error."""
+    """The candidates, each put in the place of every pair at once, by the outputs' error.
+
+    Args:
+        in_sample: as for ``measure_layer``, whose results ``by_pair`` holds.
+    """
     if not _finite(values):
         return ()
     possible = {pair.norm.name: measurable(pair, values) for pair in pairs}
     replaced = [pair for pair in pairs if possible[pair.norm.name]]
     names = [one for one in Candidate if any(one in possible[p.norm.name] for p in replaced)]
-    held_out = _held_out(values)
-    inputs = {one.name: values[one.name][held_out] for one in network.inputs}
+    measured_on = _fitted_on(values) if in_sample else _held_out(values)
+    inputs = {one.name: values[one.name][measured_on] for one in network.inputs}
     measured = []
     for candidate in names:
         outputs = run(with_candidate(network, replaced, candidate, values), inputs, np.float64)
-        error = max(_largest(outputs[name] - values[name][held_out]) for name in network.outputs)
+        off = (_largest(outputs[name] - values[name][measured_on]) for name in network.outputs)
+        error = max(off)
         rows = [one for rows in by_pair.values() for one in rows if one.candidate is candidate]
         known = [one.r2 for one in rows if one.r2 is not None]
         measured.append(

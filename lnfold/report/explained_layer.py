@@ -10,16 +10,18 @@ import numpy as np
 from lnfold.figures import figure, printable, shortest
 from lnfold.network.layers import BatchNorm, LayerNorm
 from lnfold.relations.bias_split import BiasSplit
+from lnfold.relations.box import Box
 from lnfold.relations.detail import LayerDetail
-from lnfold.relations.lipschitz import Steepness
 from lnfold.relations.one_vector import Candidate, rows_needed
 from lnfold.relations.relate import Relation
 from lnfold.relations.symmetries import Symmetry
 from lnfold.relations.units import Units, Verdict
+from lnfold.report.explained_sensitivity import sensitive_paragraphs
 from lnfold.report.record import NetworkReport
 from lnfold.report.section import Section
 
 # the subjects that the HTML report puts pictures under
+_SHOWN: Final = 8  # numbers of a vector that are written out
 VECTORS: Final = "what the three vectors do"
 UNITS: Final = "what its units can do"
 
@@ -32,8 +34,8 @@ def layer_sections(one: NetworkReport, relation: Relation, layer: LayerDetail) -
     if relation.candidates:
         yield Section(f"{name}: one vector after all", list(_one_vector(one, relation, layer)))
     if layer.units is not None:
-        yield Section(f"{name}: {UNITS}", list(_units(one, relation, layer.units)))
-    sensitive = list(_sensitive(layer))
+        yield Section(f"{name}: {UNITS}", list(_units(one, layer, layer.units)))
+    sensitive = list(sensitive_paragraphs(layer))
     if sensitive:
         yield Section(f"{name}: what is sensitive", sensitive)
 
@@ -96,7 +98,9 @@ def _bias(split: BiasSplit, centred: bool, epsilon: str | None) -> str:
     text += ", ".join(parts[:-1]) + f" and {parts[-1]}, at right angles to each other. "
     if centred:
         text += "The dead part is its mean, which LayerNorm subtracts again. "
-    text += "The shift does what moving every input by one fixed vector x₀ would do. "
+    text += (
+        f"The shift does what moving every input by one fixed vector {_origin(split)} would do. "
+    )
     if not split.residual:
         return text + "No rest is left: everything but the mean is a shift of the inputs."
     text += (
@@ -107,6 +111,14 @@ def _bias(split: BiasSplit, centred: bool, epsilon: str | None) -> str:
     if split.smallest_deviation is not None:
         text += f"So no input at all brings s(x) below {figure(split.smallest_deviation, 3)}."
     return text.strip()
+
+
+def _origin(split: BiasSplit) -> str:
+    """x₀, written out where it is short."""
+    if split.origin.size > _SHOWN:
+        length = float(np.linalg.norm(split.origin))
+        return f"x₀ of length {figure(length)} (of {split.origin.size} numbers, in the JSON report)"
+    return f"x₀ = ({', '.join(figure(float(one)) for one in split.origin)})"
 
 
 def _least(split: BiasSplit, layer: LayerDetail) -> Iterator[str]:
@@ -156,7 +168,7 @@ def _one_vector(one: NetworkReport, relation: Relation, layer: LayerDetail) -> I
             f"Exactly, with one bias vector: put q(x) = R·(x, 1) divided by its length, a point "
             f"on a sphere in {rank} dimensions, where R is {rank} × {layer.sphere.root.shape[1]}; "
             f"then the layer is q(x)·M + beta with M {rank} × {units}. bias, gamma and epsilon "
-            "live in R and M; beta is the one bias."
+            "live in R and M (both stand in the JSON report); beta is the one bias."
         )
     before = {one.candidate: one for one in layer.in_sample}
     listed = []
@@ -179,11 +191,18 @@ def _one_vector(one: NetworkReport, relation: Relation, layer: LayerDetail) -> I
         )
 
 
-def _units(one: NetworkReport, relation: Relation, units: Units) -> Iterator[str]:
+def _between(box: Box) -> str:
+    low, high = float(box.low.min()), float(box.high.max())
+    return f"between {figure(low)} and {figure(high)}"
+
+
+def _units(one: NetworkReport, layer: LayerDetail, units: Units) -> Iterator[str]:
     total = len(units.verdicts)
     assert one.detail is not None
     asked = bool(one.detail.boxes)
     where = "over the box of inputs asked for" if asked else "over all inputs there are"
+    if layer.held is not None and not asked:
+        where += f", of which the network lets through what lies {_between(layer.held)}"
     exact = bool(np.all(units.exact_infimum & units.exact_supremum))
     tight = (
         "These ranges are exact: nothing tighter is true."
@@ -196,65 +215,24 @@ def _units(one: NetworkReport, relation: Relation, units: Units) -> Iterator[str
         f"{figure(highest)} at the most, {where}. {tight}"
     )
     said = [
-        f"{units.count(verdict) or 'none'} {verdict.sentence}"
+        f"{units.count(verdict)} {verdict.value.replace('_', ' ')} ({verdict.sentence})"
         for verdict in (Verdict.DEAD, Verdict.ALWAYS_ON, Verdict.CONSTANT)
     ]
-    yield f"Proved of the {total} units: {'; '.join(said)}."
+    mixed = units.count(Verdict.MIXED)
+    certain = sum(
+        one is Verdict.MIXED and bool(sure)
+        for one, sure in zip(units.verdicts, units.proved, strict=True)
+    )
+    text = f"Proved of the {total} units: {', '.join(said)}."
+    if certain:
+        who = f"Of the other {mixed}, {certain}" if certain < mixed else f"The other {mixed}"
+        text += f" {who} can certainly be on both sides of 0."
+    if certain < mixed:
+        text += f" Of {mixed - certain} nothing is known for certain."
+    yield text
     if units.firing is not None:
         never, always = int((units.firing == 0).sum()), int((units.firing == 1).sum())
         yield (
             f"Measured on {one.detail.seen_on}: {never} were never above 0, {always} always; "
             "that is a sample, not a proof."
         )
-
-
-def _sensitive(layer: LayerDetail) -> Iterator[str]:
-    if layer.sensitivity is not None and layer.sensitivity.effects:
-        said = []
-        for effect in layer.sensitivity.effects:
-            outputs = (
-                "" if effect.outputs is None else f" and the outputs by {figure(effect.outputs)}"
-            )
-            said.append(f"{effect.vector} moves the layer by {figure(effect.layer)}{outputs}")
-        yield f"A random step of length 1 in {'; in '.join(said)} (root mean square, measured)."
-        if layer.sensitivity.gap:
-            yield (
-                "What that does to the outputs is not known: no derivative is written down here "
-                f"for a layer of kind {layer.sensitivity.gap}."
-            )
-        if layer.sensitivity.constant_left is not None:
-            yield (
-                "Two directions of the bias are lost: along the constant one "
-                f"{figure(layer.sensitivity.constant_left)} of a step comes through, along the "
-                f"normalised units {figure(layer.sensitivity.normalised_left)}."
-            )
-    if layer.steepness is not None:
-        yield _steep(layer.steepness)
-    if layer.conditioning is not None:
-        yield (
-            "Two float32 programs may differ in a normalised unit by about "
-            f"{figure(layer.conditioning.median)} on a typical row, "
-            f"{figure(layer.conditioning.worst)} on the worst"
-            + (
-                f"; {layer.conditioning.ill:.0%} of the rows are ill-conditioned."
-                if layer.conditioning.ill
-                else "; no row is ill-conditioned."
-            )
-        )
-
-
-def _steep(one: Steepness) -> str:
-    found = "" if one.found is None else f" The steepest place found has {figure(one.found)}."
-    if one.bound is None:
-        return f"s(x) can come as near to 0 as it likes, so the layer has no steepest slope.{found}"
-    factors = {
-        "gamma": one.gamma,
-        "the kernel": one.kernel,
-        "the least s(x)": 1 / one.deviation,
-    }
-    most = max(factors, key=factors.__getitem__)
-    return (
-        f"Per unit of input the layer moves by at most {figure(one.bound)}, proved: "
-        f"max|gamma| {figure(one.gamma)} times ‖W‖ {figure(one.kernel)} over the least s(x) "
-        f"{figure(one.deviation)}; {most} makes most of it.{found}"
-    )

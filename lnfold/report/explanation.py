@@ -13,6 +13,8 @@ from lnfold.errors import UnknownNameError
 from lnfold.figures import figure, printable
 from lnfold.network.layers import Activation, Network, Norm
 from lnfold.relations.copies import CopyDifference
+from lnfold.relations.detail import Detail
+from lnfold.relations.one_vector import Candidate
 from lnfold.relations.relate import Relation
 from lnfold.report.chain import chains
 from lnfold.report.explained_layer import layer_sections
@@ -124,15 +126,24 @@ def _answer(one: NetworkReport) -> Section:
         )
     best = one.answer.best
     if best is not None and len(one.answer.candidates) > 1:
+        assert one.detail is not None
+        fitted = in_sample(one.detail)
         listed = "; ".join(
-            f"{candidate.candidate.value}: {figure(candidate.output_max_abs)}"
-            for candidate in one.answer.candidates
+            f"{each.candidate.value}: {figure(each.output_max_abs)} "
+            f"({figure(fitted.get(each.candidate))})"
+            for each in one.answer.candidates
         )
         paragraphs.append(
-            "One vector in place of the three in every layer at once, by the largest error of "
-            f"the outputs on inputs that nothing was fitted on. {listed}."
+            "One vector in place of the three in every layer at once, by the largest error of the "
+            "outputs on inputs that nothing was fitted on (and on those that were fitted). "
+            f"{listed}."
         )
     return Section(QUESTION, paragraphs)
+
+
+def in_sample(detail: Detail) -> dict[Candidate, float | None]:
+    """How far each candidate's outputs are off on the rows that it was fitted on."""
+    return {each.candidate: each.output_max_abs for each in detail.in_sample}
 
 
 def _slope(one: NetworkReport) -> Iterator[Section]:

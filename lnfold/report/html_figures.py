@@ -183,7 +183,7 @@ def deviation_histogram(canvas: Canvas, s: Array, smallest: float | None) -> Mar
     figure, axis = canvas.axes()
     axis.hist(s[np.isfinite(s)], bins=40, color=SERIES[0])
     if smallest is not None:
-        axis.axvline(smallest, color=SERIES[4], linestyle="--", label="least s of any input")
+        axis.axvline(smallest, color=SERIES[4], linestyle="--", label="never below (proved)")
         _legend(axis)
     axis.set_xlabel("s(x)")
     axis.set_ylabel("inputs")

@@ -46,7 +46,7 @@ def layer_part(
         VECTORS: [
             *_vectors(canvas, relation),
             *_split(canvas, relation),
-            *_deviation(canvas, one, relation),
+            *_deviation(canvas, one, relation, layer),
         ],
         UNITS: [] if layer.units is None else [*_ranges(canvas, layer.units, one.detail.seen_on)],
     }
@@ -129,7 +129,9 @@ def _split(canvas: Canvas, relation: Relation) -> Iterator[Markup]:
     )
 
 
-def _deviation(canvas: Canvas, one: NetworkReport, relation: Relation) -> Iterator[Markup]:
+def _deviation(
+    canvas: Canvas, one: NetworkReport, relation: Relation, layer: LayerDetail
+) -> Iterator[Markup]:
     if one.observations is None or isinstance(relation.pair.norm, BatchNorm):
         return
     spread = relation.deviation
@@ -137,7 +139,7 @@ def _deviation(canvas: Canvas, one: NetworkReport, relation: Relation) -> Iterat
         return
     values = run(one.network, one.observations.inputs, np.float64, trace=True)
     s = deviations(relation.pair.norm, values[relation.pair.norm.input])
-    smallest = None if relation.split is None else relation.split.smallest_deviation
+    smallest = None if layer.least is None else layer.least.bound
     yield picture(
         draw.deviation_histogram(canvas, s, smallest),
         f"Histogram of s(x): from {figure(spread.minimum)} to {figure(spread.maximum)}, "

@@ -12,7 +12,7 @@ from lnfold.network.run import run
 from lnfold.relations.answer import Answer
 from lnfold.relations.one_vector import measurable, with_candidate
 from lnfold.report.chain import chains
-from lnfold.report.explanation import FAST, INDEPENDENT, QUESTION, explain
+from lnfold.report.explanation import FAST, INDEPENDENT, QUESTION, explain, in_sample
 from lnfold.report.html_diagram import diagram
 from lnfold.report.html_elements import Markup, Number, joined, picture, table, tag
 from lnfold.report.html_figures import Canvas, error_curves, error_histogram
@@ -73,14 +73,16 @@ def _paragraphs(section: Section) -> Iterator[Markup]:
 
 
 def _candidates(one: NetworkReport) -> Markup:
+    fitted = {} if one.detail is None else in_sample(one.detail)
     return table(
         "Each candidate in the place of bias, gamma and beta, in every layer at once; "
-        "errors on inputs that nothing was fitted on",
-        ["candidate", "outputs off", "layer off", "R², worst layer", "what it does"],
+        "errors on inputs that nothing was fitted on, and on those that were fitted",
+        ["candidate", "outputs off", "fitted", "layer off", "R², worst layer", "what it does"],
         [
             [
                 measured.candidate.value,
                 Number(measured.output_max_abs),
+                Number(fitted.get(measured.candidate)),
                 Number(measured.layer_max_abs),
                 Number(measured.r2),
                 measured.candidate.sentence,

@@ -1,7 +1,7 @@
 """How reports and networks show themselves in a notebook: small pieces of HTML, no pictures.
 
-The records stay pure: a notebook asks for ``_repr_html_``, which only calls these functions, or
-:func:`register` teaches a running IPython about classes that have none.
+The records stay pure and know no report: :func:`register`, which ``import lnfold`` calls where
+IPython runs, teaches IPython about their classes.
 """
 
 from __future__ import annotations
@@ -13,35 +13,48 @@ from typing import Any
 
 from lnfold.figures import figure
 from lnfold.network.layers import Dense, Network, Norm
+from lnfold.network.recovery import Recovery
 from lnfold.report.chain import chains, title
 from lnfold.report.html_elements import Markup, Number, joined, table, tag
-from lnfold.report.record import Report
+from lnfold.report.record import NetworkReport, Report
 
 
 def report_html(report: Report) -> str:
     """What a checkpoint holds, and for each network the answer and what it rests on."""
     checkpoint = report.checkpoint
-    parts = [
+    head = tag(
+        "p",
         tag("b", os.path.basename(checkpoint.path)),
-        tag("span", f" {checkpoint.format}, {report.parameters:,} parameters"),
+        f" {checkpoint.format}, {report.parameters:,} parameters",
+    )
+    return tag("div", head, *(Markup(network_report_html(one)) for one in report.networks))
+
+
+def network_report_html(one: NetworkReport) -> str:
+    """One network: the answer, what one vector in place of three would do, and the checks."""
+    word = one.answer.sentence.partition(":")[0].partition(",")[0]
+    parts = [
+        tag("p", tag("b", one.network.name), ": ", " ".join(chains(one.network))),
+        tag("p", "One vector instead of bias, gamma and beta? ", tag("b", word)),
     ]
-    for one in report.networks:
-        word = one.answer.sentence.partition(":")[0].partition(",")[0]
-        parts.append(tag("p", tag("b", one.network.name), ": ", " ".join(chains(one.network))))
-        parts.append(tag("p", "One vector instead of bias, gamma and beta? ", tag("b", word)))
-        if one.answer.candidates:
-            rows = [
-                [each.candidate.value, Number(each.output_max_abs), Number(each.r2)]
-                for each in one.answer.candidates
-            ]
-            parts.append(table("If one vector replaced them", ["", "outputs off", "R²"], rows))
-        checks = "; ".join(
-            f"{'✓' if check.passed else '✗'} against {check.against.value}: "
-            f"{figure(check.max_abs)} of {figure(check.tolerance)}"
-            for check in one.checks
-        )
-        parts.append(tag("p", checks or "The network cannot be run."))
+    if one.answer.candidates:
+        rows = [
+            [each.candidate.value, Number(each.output_max_abs), Number(each.r2)]
+            for each in one.answer.candidates
+        ]
+        parts.append(table("If one vector replaced them", ["", "outputs off", "R²"], rows))
+    checks = "; ".join(
+        f"{'✓' if check.passed else '✗'} against {check.against.value}: "
+        f"{figure(check.max_abs)} of {figure(check.tolerance)}"
+        for check in one.checks
+    )
+    parts.append(tag("p", checks or "The network cannot be run."))
     return tag("div", joined(parts))
+
+
+def recovery_html(recovery: Recovery) -> str:
+    """Every network that was found."""
+    return tag("div", *(Markup(network_html(one)) for one in recovery.networks))
 
 
 def network_html(network: Network) -> str:
@@ -62,6 +75,14 @@ def network_html(network: Network) -> str:
     )
 
 
+_SHOWN: dict[type, Callable[[Any], str]] = {
+    Report: report_html,
+    NetworkReport: network_report_html,
+    Network: network_html,
+    Recovery: recovery_html,
+}
+
+
 def register() -> bool:
     """Teaches a running IPython to show networks and reports; False where there is none."""
     interactive: Any = sys.modules.get("IPython")
@@ -69,7 +90,6 @@ def register() -> bool:
     if shell is None:
         return False
     formatter = shell.display_formatter.formatters["text/html"]
-    shown: dict[type, Callable[[Any], str]] = {Report: report_html, Network: network_html}
-    for kind, function in shown.items():
+    for kind, function in _SHOWN.items():
         formatter.for_type(kind, function)
     return True

@@ -23,6 +23,7 @@ def network_fields(detail: Detail) -> Json:
             name: {"low": box.low.tolist(), "high": box.high.tolist()}
             for name, box in detail.boxes.items()
         },
+        "in_sample": [_measured(one) for one in detail.in_sample],
         "observed_on": detail.seen_on or None,
         "lipschitz": None
         if detail.slope is None
@@ -58,6 +59,13 @@ def relation_fields(layer: LayerDetail) -> Json:
                 "largest": layer.frozen.largest,
                 "bound": layer.frozen.bound,
                 "formula_off": layer.frozen.formula_off,
+            },
+            "far_out": None
+            if layer.far is None
+            else {
+                "times": list(layer.far.times),
+                "found": list(layer.far.found),
+                "bound": list(layer.far.bound),
             },
             "sensitivity": None
             if layer.sensitivity is None

@@ -78,6 +78,14 @@ def _layer(relation: Relation, layer: LayerDetail) -> Iterator[RenderableType]:
         yield Text(
             f"slope of the layer: at most {figure(layer.steepness.bound)}, found {figure(found)}"
         )
+    if layer.far is not None:
+        yield Text(
+            "far out only the direction counts: off by "
+            + ", ".join(
+                f"{figure(found)} at {t:.0f}×"
+                for t, found in zip(layer.far.times, layer.far.found, strict=True)
+            )
+        )
     if layer.conditioning is not None:
         yield Text(
             f"float32 knows z to about {figure(layer.conditioning.median)}, at worst "

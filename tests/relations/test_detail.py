@@ -70,7 +70,7 @@ def test_a_box_proves_units_of_the_question_s_network(real):
     assert (verdicts.count("dead"), verdicts.count("always_on")) == (25, 28)
     assert network["box"]["obs0"]["high"] == [3.0] * 5
     text = as_text(explain(report.networks[0]))
-    assert "25 never above 0" in text.replace("\n", " ")
+    assert "25 dead (never above 0" in text.replace("\n", " ")
     assert "over the box of inputs asked for" in text.replace("\n", " ")
 
 

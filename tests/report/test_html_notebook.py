@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -10,8 +11,9 @@ import pytest
 from lnfold.checkpoint import open_checkpoint
 from lnfold.network.layers import Network
 from lnfold.network.recover import recover
+from lnfold.network.recovery import Recovery
 from lnfold.report.html_notebook import network_html, register, report_html
-from lnfold.report.record import Report, build_report
+from lnfold.report.record import NetworkReport, Report, build_report
 
 
 @pytest.fixture
@@ -37,13 +39,43 @@ def test_a_network_shows_its_layers(report):
     assert "(graph)" in shown
 
 
-def test_a_running_notebook_learns_both(monkeypatch):
-    """Networks and reports are registered with IPython where it runs, and only there."""
-    learnt = {}
+def shell_that_learns(learnt: dict) -> SimpleNamespace:
+    """As much of IPython's shell as registering needs."""
     formatter = SimpleNamespace(for_type=lambda kind, function: learnt.update({kind: function}))
-    shell = SimpleNamespace(display_formatter=SimpleNamespace(formatters={"text/html": formatter}))
+    return SimpleNamespace(display_formatter=SimpleNamespace(formatters={"text/html": formatter}))
+
+
+def test_a_running_notebook_learns_all_of_them(monkeypatch, report):
+    """Networks, recoveries and reports are registered where IPython runs, and only there."""
+    learnt = {}
+    shell = shell_that_learns(learnt)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     assert register()
-    assert set(learnt) == {Network, Report}
+    assert set(learnt) == {Network, Report, NetworkReport, Recovery}
+    one = report.networks[0]
+    for shown in (report, one, one.network, report.recovery):
+        page = learnt[type(shown)](shown)
+        assert page.startswith("<div>")
+        assert one.network.name in page
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    assert not register()
     monkeypatch.delitem(sys.modules, "IPython")
     assert not register()
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+def test_importing_lnfold_is_enough_in_a_notebook_and_loads_nothing_elsewhere(interactive):
+    """A process with IPython's shell has the classes registered; another imports no NumPy."""
+    code = (
+        "import sys\n"
+        "from types import SimpleNamespace as S\n"
+        "learnt = []\n"
+        "formatter = S(for_type=lambda kind, function: learnt.append(kind.__name__))\n"
+        "shell = S(display_formatter=S(formatters={'text/html': formatter}))\n"
+        f"if {interactive}: sys.modules['IPython'] = S(get_ipython=lambda: shell)\n"
+        "import lnfold\n"
+        "print(sorted(learnt), 'numpy' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = ["Network", "NetworkReport", "Recovery", "Report"]
+    assert done.stdout.strip() == (f"{names} True" if interactive else "[] False")
