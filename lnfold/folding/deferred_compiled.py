@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,24 +16,35 @@ from lnfold.network.program import Program
 def _deviation(layer: Deviation, program: Program) -> None:
     y, s = program.value(layer.inputs[0]), program.new(layer.name)
     carried = program.value(layer.inputs[1]) if len(layer.inputs) > 1 else None
-    mean_square = program.mean_square(y)
     assert layer.epsilon.value is not None  # a network without gaps has every epsilon
     epsilon = program.dtype(layer.epsilon.value)
     if program.rows == 1:
-
-        def measure_one() -> None:
-            share = epsilon if carried is None else epsilon * carried[0] * carried[0]
-            s[0] = math.sqrt(mean_square() + share)
-
-        program.actions.append(measure_one)
+        program.then(_measure_one(y, s, carried, float(epsilon)))
         return
+    mean_square = program.mean_square(y)
 
     def measure() -> None:
         square = mean_square()
         square += epsilon if carried is None else epsilon * carried[0] * carried[0]
         np.sqrt(square, s[0])
 
-    program.actions.append(measure)
+    program.then(measure)
+
+
+def _measure_one(
+    y: Array, s: Array, carried: Array | None, epsilon: float, units: int = 0
+) -> Callable[[], None]:
+    """s = sqrt(Σ y²/units + epsilon·carried²) of one observation, in Python's floats."""
+    total: Array = np.empty((), y.dtype)
+    dot, number, root, share = y.dot, total.item, math.sqrt, 1 / (units or y.size)
+    before = (lambda: 1.0) if carried is None else carried.item
+
+    def measure() -> None:
+        dot(y, total)
+        carrying = before()
+        s[0] = root(number() * share + epsilon * carrying * carrying)
+
+    return measure
 
 
 def _triangle(layer: TriangleDeviation, program: Program) -> None:
@@ -41,12 +53,9 @@ def _triangle(layer: TriangleDeviation, program: Program) -> None:
     x, s = program.with_ones(layer.inputs[0]), program.new(layer.name)
     projected: Array = np.empty(program.shape(rows.shape[1]), program.dtype)
     if program.rows == 1:
-
-        def measure_one() -> None:
-            np.dot(x, rows, projected)
-            s[0] = math.sqrt(projected.dot(projected))
-
-        program.actions.append(measure_one)
+        program.then(x.dot, rows, projected)
+        # s² is a sum and not a mean: the triangle has the division inside
+        program.then(_measure_one(projected, s, None, 0.0, units=1))
         return
     ones: Array = np.ones(rows.shape[1], program.dtype)
 
@@ -56,33 +65,33 @@ def _triangle(layer: TriangleDeviation, program: Program) -> None:
         np.dot(ones, projected, s[0])
         np.sqrt(s, s)
 
-    program.actions.append(measure)
+    program.then(measure)
 
 
 def _carried(layer: Carried, program: Program) -> None:
     y, v = program.over(layer)
-    s = program.value(layer.inputs[1])
+    s = _same_for_all(program.value(layer.inputs[1]))
     numbers = program.spread(layer.vector, y.shape[0])
     product = np.empty_like(y)
-
-    def shift() -> None:
-        np.multiply(numbers, s, product)
-        np.add(y, product, v)
-
-    program.actions.append(shift)
+    program.then(np.multiply, numbers, s, product)
+    program.then(np.add, y, product, v)
 
 
 def _divided(layer: Divided, program: Program) -> None:
     y, z = program.over(layer)
-    s = program.value(layer.inputs[1])
-    inverse = np.empty_like(s)
-
-    def divide() -> None:
-        np.reciprocal(s, inverse)
-        np.multiply(y, inverse, z)
-
-    program.actions.append(divide)
+    s = _same_for_all(program.value(layer.inputs[1]))
+    if program.rows == 1:
+        program.then(np.divide, y, s, z)
+    else:
+        inverse = np.empty_like(s)
+        program.then(np.reciprocal, s, inverse)
+        program.then(np.multiply, y, inverse, z)
     gain_and_shift(program, z, None, layer.shift)
+
+
+def _same_for_all(s: Array) -> Array:
+    """A deviation [1] or [1, rows] as a number or [rows], which NumPy broadcasts faster."""
+    return s.reshape(s.shape[1:])
 
 
 EMITTERS[Deviation] = _deviation

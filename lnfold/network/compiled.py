@@ -6,7 +6,7 @@ rows is what a Program computes, see there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -20,35 +20,57 @@ from lnfold.network.run import run
 BLOCK_ROWS: Final = 512
 _KEPT_PROGRAMS: Final = 4
 
+Run = Callable[[Array | Mapping[str, Array]], dict[str, Array]]
 
-class Compiled:
+
+def compiled(network: Network, dtype: type = np.float32, block_rows: int = BLOCK_ROWS) -> Run:
     """A network as a function of its inputs; not for several threads at once.
 
     Args:
         network: a complete network.
         dtype: np.float32 or np.float64: parameters, inputs and arithmetic.
         block_rows: how many rows are taken through all layers at a time.
-    """
 
-    def __init__(
-        self, network: Network, dtype: type = np.float32, block_rows: int = BLOCK_ROWS
-    ) -> None:
+    Returns:
+        From inputs to every output for every row, as ``run`` does; the arrays are new each time.
+    """
+    if joins_rows(network):
+        return lambda inputs: run(network, inputs, dtype)
+    in_blocks = _InBlocks(network, dtype, block_rows)
+    return _observing(network, dtype, in_blocks) if len(network.inputs) == 1 else in_blocks
+
+
+def _observing(network: Network, dtype: type, otherwise: Run) -> Run:
+    """One observation as it comes from a control loop without delay, all else as ``otherwise``.
+
+    What checks and looks up more than this takes as long as a layer does.
+    """
+    program = Program(network, dtype, 1, emit)
+    (place,), quietly, compute = program.given, program.quietly, program.compute
+    copies = [(name, value.copy) for name, value in program.delivered]
+    name, copy = copies[0]
+    alone, shape, kind, array = len(copies) == 1, (1, place.size), np.dtype(dtype), np.ndarray
+
+    def observe(inputs: Array | Mapping[str, Array]) -> dict[str, Array]:
+        if type(inputs) is array and inputs.shape == shape and inputs.dtype is kind:
+            place[...] = inputs
+            quietly(compute)
+            return {name: copy()} if alone else {one: copied() for one, copied in copies}
+        return otherwise(inputs)
+
+    return observe
+
+
+class _InBlocks:
+    """A network for any number of rows, a block at a time."""
+
+    def __init__(self, network: Network, dtype: type, block_rows: int) -> None:
         self.network = network
         self.dtype = dtype
         self.block_rows = block_rows
         self._programs: dict[int, Program] = {}
-        self._dtype = np.dtype(dtype)
-        self._joins_rows = joins_rows(network)
-        self._one = (1, network.inputs[0].width) if len(network.inputs) == 1 else None
 
     def __call__(self, inputs: Array | Mapping[str, Array]) -> dict[str, Array]:
-        """Every output for every row; the arrays are new each time. See ``run``."""
-        if self._joins_rows:
-            return run(self.network, inputs, self.dtype)
-        if type(inputs) is np.ndarray and self._is_one(inputs):
-            # one observation as it comes from a control loop: checking it any further would
-            # take as long as a layer
-            return self._program(1).run((inputs,))
         matched = matched_inputs(self.network, inputs, self.dtype)
         values = [matched[one.name] for one in self.network.inputs]
         rows = values[0].shape[0]
@@ -59,7 +81,7 @@ class Compiled:
             return self._program(rows).run(values)
         program = self._program(self.block_rows)
         parts: dict[str, Array] = {
-            name: np.empty((rows, width), self.dtype) for name, width in program.delivers()
+            name: np.empty((rows, value.shape[1]), self.dtype) for name, value in program.delivered
         }
         for start in range(0, rows, self.block_rows):
             # the last block overlaps the one before: one program does for all
@@ -68,9 +90,6 @@ class Compiled:
             for name, part in program.run([array[place] for array in values]).items():
                 parts[name][place] = part
         return parts
-
-    def _is_one(self, inputs: Array) -> bool:
-        return inputs.shape == self._one and inputs.dtype == self._dtype
 
     def _program(self, rows: int) -> Program:
         program = self._programs.get(rows)

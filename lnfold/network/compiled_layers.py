@@ -1,9 +1,9 @@
-"""How each kind of layer becomes actions of a Program: one function a kind."""
+"""How each kind of layer becomes calls of a Program: one function a kind."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -36,17 +36,17 @@ def _dense(layer: Dense, program: Program) -> None:
     columns = np.ascontiguousarray(rows.T)
     x, y = program.with_ones(layer.input), program.new(layer.name)
     if program.rows == 1:
-        program.actions.append(partial(x.dot, rows, y))
+        program.then(x.dot, rows, y)
     else:
-        program.actions.append(partial(columns.dot, x, y))
+        program.then(columns.dot, x, y)
 
 
 def _layer_norm(layer: LayerNorm, program: Program) -> None:
     y, z = program.over(layer)
     weights: Array = np.full(y.shape[0], 1 / y.shape[0], program.dtype)
     mean: Array = np.empty(program.shape(1)[1:], program.dtype)
-    program.actions.append(partial(weights.dot, y, mean))
-    program.actions.append(partial(np.subtract, y, mean, z))
+    program.then(weights.dot, y, mean)
+    program.then(np.subtract, y, mean, z)
     _divide_by_deviation(layer, program, z, z)
 
 
@@ -60,15 +60,7 @@ def _divide_by_deviation(layer: Norm, program: Program, y: Array, z: Array) -> N
     epsilon = program.dtype(layer.epsilon.value)
     scale: Array = np.empty(program.shape(1)[1:], program.dtype)
     if program.rows == 1:
-        squares, units, root = partial(y.dot, y), y.shape[0], math.sqrt
-        numerator, added = root(units), units * float(epsilon)
-
-        def measure_one() -> None:
-            # Python's floats: a NumPy scalar takes longer for each of these than the layer
-            total = squares().item() + added
-            scale[()] = numerator / root(total) if total else math.nan
-
-        program.actions.append(measure_one)
+        program.then(_divide_one(y, z, scale, float(epsilon)))
     else:
         mean_square = program.mean_square(y)
 
@@ -77,9 +69,28 @@ def _divide_by_deviation(layer: Norm, program: Program, y: Array, z: Array) -> N
             np.sqrt(scale, scale)
             np.reciprocal(scale, scale)
 
-        program.actions.append(measure)
-    program.actions.append(partial(np.multiply, y, scale, z))
+        program.then(measure)
+        program.then(np.multiply, y, scale, z)
     gain_and_shift(program, z, layer.gamma, layer.beta)
+
+
+def _divide_one(y: Array, z: Array, scale: Array, epsilon: float) -> Callable[[], None]:
+    """z = y/sqrt(mean(y²) + epsilon) of one observation.
+
+    Python's floats between the vectors: a NumPy scalar takes longer for each operation than
+    the layer.
+    """
+    total = np.empty_like(scale)
+    dot, number, root, multiply = y.dot, total.item, math.sqrt, np.multiply
+    numerator, added = root(y.size), y.size * epsilon
+
+    def divide() -> None:
+        dot(y, total)
+        squares = number() + added
+        scale[()] = numerator / root(squares) if squares else math.nan
+        multiply(y, scale, z)
+
+    return divide
 
 
 def gain_and_shift(
@@ -89,7 +100,7 @@ def gain_and_shift(
     for operation, vector in ((np.multiply, gain), (np.add, shift)):
         if vector is not None:
             numbers = program.spread(vector, z.shape[0])
-            program.actions.append(partial(operation, z, numbers, z))
+            program.then(operation, z, numbers, z)
 
 
 def _batch_norm(layer: BatchNorm, program: Program) -> None:
@@ -99,35 +110,34 @@ def _batch_norm(layer: BatchNorm, program: Program) -> None:
         gain = gain * layer.gamma.array.reshape(-1)
     y, z = program.over(layer)
     mean = program.spread(layer.moving_mean, y.shape[0])
-    program.actions.append(partial(np.subtract, y, mean, z))
+    program.then(np.subtract, y, mean, z)
     gain_and_shift(program, z, gain, layer.beta)
 
 
 def _standardize(layer: Standardize, program: Program) -> None:
     x, z = program.over(layer)
     mean = program.spread(layer.mean, x.shape[0])
-    program.actions.append(partial(np.subtract, x, mean, z))
+    program.then(np.subtract, x, mean, z)
     gain_and_shift(program, z, 1 / layer.deviation.array.astype(np.float64), None)
 
 
 def _affine(layer: Affine, program: Program) -> None:
     x, z = program.over(layer)
     if z is not x:
-        program.actions.append(partial(np.copyto, z, x))
+        program.then(np.copyto, z, x)
     gain_and_shift(program, z, layer.scale, layer.shift)
 
 
 def _clip(layer: Clip, program: Program) -> None:
     x, z = program.over(layer)
-    steps = ((np.maximum, layer.low), (np.minimum, layer.high))
     source = x
-    for operation, bound in steps:
+    for operation, bound in ((np.maximum, layer.low), (np.minimum, layer.high)):
         if bound is not None:
-            numbers = program.spread(bound, x.shape[0])
-            program.actions.append(partial(operation, source, numbers, out=z))
+            # their third argument has to be named
+            program.then(operation, source, program.spread(bound, x.shape[0]), out=z)
             source = z
     if source is x and z is not x:
-        program.actions.append(partial(np.copyto, z, x))
+        program.then(np.copyto, z, x)
 
 
 def _activation(layer: Activation, program: Program) -> None:
@@ -138,12 +148,22 @@ def _activation(layer: Activation, program: Program) -> None:
     x, z = program.over(layer)
     if function.name == "relu":
         zeros = program.spread(np.zeros(1), x.shape[0])
-        program.actions.append(partial(np.maximum, x, zeros, out=z))
+        program.then(np.maximum, x, zeros, out=z)
     elif function.name == "tanh":
-        program.actions.append(partial(np.tanh, x, z))
+        program.then(*([_one_tanh(x, z)] if x.size == 1 else [np.tanh, x, z]))
     else:
         alpha = function.alpha if layer.alpha is None else layer.alpha
-        program.actions.append(lambda: np.copyto(z, function.apply(x, alpha)))
+        program.then(lambda: np.copyto(z, function.apply(x, alpha)))
+
+
+def _one_tanh(x: Array, z: Array) -> Callable[[], None]:
+    """Of a single number, for which np.tanh takes longer than for two."""
+    number, tanh = x.item, math.tanh
+
+    def act() -> None:
+        z[0] = tanh(number())
+
+    return act
 
 
 def _concat(layer: Concat, program: Program) -> None:
@@ -151,7 +171,7 @@ def _concat(layer: Concat, program: Program) -> None:
     for name in layer.inputs:
         part = program.value(name)
         place = whole[start : start + part.shape[0]]
-        program.actions.append(partial(np.copyto, place, part))
+        program.then(np.copyto, place, part)
         start += part.shape[0]
 
 
@@ -161,7 +181,7 @@ def _any_layer(layer: Layer, program: Program) -> None:
     read = [program.value(name).reshape(-1, program.rows).T for name in layer.inputs]
     written = program.new(layer.name)
     shape = written.shape
-    program.actions.append(lambda: np.copyto(written, step(*read).T.reshape(shape)))
+    program.then(lambda: np.copyto(written, step(*read).T.reshape(shape)))
 
 
 EMITTERS: Final[dict[type[Layer], Emitter]] = {
@@ -178,5 +198,5 @@ EMITTERS: Final[dict[type[Layer], Emitter]] = {
 
 
 def emit(layer: Layer, program: Program) -> None:
-    """Adds the actions of one layer to a program; of an unknown kind those that ``run`` takes."""
+    """Adds the calls of one layer to a program; of an unknown kind those that ``run`` takes."""
     EMITTERS.get(type(layer), _any_layer)(layer, program)

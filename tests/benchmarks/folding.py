@@ -22,7 +22,7 @@ import lnfold.folding.deferred_compiled  # noqa: F401  the layers of folding's f
 from lnfold.checkpoint import open_checkpoint
 from lnfold.folding.fold import Choice, fold
 from lnfold.folding.steps import Form
-from lnfold.network.compiled import Compiled
+from lnfold.network.compiled import compiled
 from lnfold.network.layers import Activation, Dense, LayerNorm, Network
 from lnfold.network.recover import recover
 from lnfold.network.run import run
@@ -44,12 +44,12 @@ def main() -> None:
         network = next(one for one in recover(checkpoint).networks if one.complete)
     runs: dict[str, Timed] = {
         "NumPy, lnfold.run, original": lambda x: run(network, x),
-        "NumPy, compiled, original": Compiled(network),
+        "NumPy, compiled, original": compiled(network),
     }
     for form in Form:
         folded = fold(network, Choice(form))
         name = form.value if form is folded.form else f"{form.value} = {folded.form.value}"
-        runs[f"NumPy, compiled, {name}"] = Compiled(folded.network)
+        runs[f"NumPy, compiled, {name}"] = compiled(folded.network)
     runs.update(_tensorflow(network))
     runs.update(_onnxruntime(network))
     inputs = {

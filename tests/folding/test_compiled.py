@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import lnfold.folding.deferred_compiled  # noqa: F401  the layers of folding's forms
 from lnfold.folding.fold import Choice, fold
 from lnfold.folding.steps import Form
-from lnfold.network.compiled import Compiled
+from lnfold.network.compiled import compiled
 from lnfold.network.layers import Network
 from lnfold.network.run import run
 from tests.folding.build import Builder, actor, observations
@@ -22,7 +22,7 @@ from tests.folding.cases import ACTIVATIONS
 def assert_same_run(network: Network, rows: int, block_rows: int = 512) -> None:
     """Outputs of both runs in float64 agree to float64 noise."""
     inputs = observations(network, rows)
-    found = Compiled(network, np.float64, block_rows)(inputs)
+    found = compiled(network, np.float64, block_rows)(inputs)
     expected = run(network, inputs, np.float64)
     for name in network.outputs:
         assert found[name].shape == expected[name].shape
@@ -73,11 +73,11 @@ def test_every_kind_of_layer_and_a_value_with_several_readers(rows: int) -> None
 def test_its_outputs_are_not_overwritten_by_the_next_call() -> None:
     """Buffers are reused inside, never handed out."""
     network = actor(0)
-    compiled = Compiled(network)
+    again = compiled(network)
     one, other = np.zeros((1, 5), np.float32), np.ones((1, 5), np.float32)
-    kept = compiled(one)[network.outputs[0]]
+    kept = again(one)[network.outputs[0]]
     before = kept.copy()
-    compiled(other)
+    again(other)
 
     assert (kept == before).all()
     assert (one == 0).all()
@@ -87,6 +87,6 @@ def test_float32_agrees_with_the_plain_run_to_float32_noise() -> None:
     """Another order of sums, nothing else."""
     network = actor(0)
     inputs = observations(network, 700)
-    found = Compiled(network)(inputs)[network.outputs[0]]
+    found = compiled(network)(inputs)[network.outputs[0]]
 
     assert np.abs(found - run(network, inputs)[network.outputs[0]]).max() < 2e-6
