@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lnfold.errors import GraphError, UsageError
-from lnfold.network.compiled import Compiled
+from lnfold.network.compiled import compiled
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import Add, Input, Network, Rearrange
 from lnfold.network.run import run
@@ -46,7 +46,7 @@ def test_a_rearrangement_is_numpys_for_every_observation(case, observations: int
     found = run(network, x.reshape(-1, shape[-1]), np.float64)["y"]
 
     assert np.array_equal(found, np.concatenate(expected))
-    assert np.array_equal(Compiled(network, np.float64)(x.reshape(-1, shape[-1]))["y"], found)
+    assert np.array_equal(compiled(network, np.float64)(x.reshape(-1, shape[-1]))["y"], found)
     again = from_json(to_json(network), lambda name: np.zeros(0))
     assert to_json(again) == to_json(network)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lnfold.errors import GraphError, UsageError
-from lnfold.network.compiled import Compiled
+from lnfold.network.compiled import compiled
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import LSTM, Input, LayerNorm, Network, Opaque, Parameter
 from lnfold.network.recover import Recovery
@@ -260,7 +260,7 @@ def test_a_compiled_network_keeps_the_order_of_time():
     x = RANDOM.standard_normal((1300, TAKEN)).astype(np.float32)
     network = made(None)
 
-    assert np.array_equal(Compiled(network)(x)["lstm"], run(network, x)["lstm"])
+    assert np.array_equal(compiled(network)(x)["lstm"], run(network, x)["lstm"])
 
 
 def test_an_lstm_is_written_as_json_and_read_again():
