@@ -69,7 +69,8 @@ def _held(folder: str, names: list[str]) -> list[str]:
 
 
 def _containers(folder: str, names: list[str]) -> Iterator[str]:
-    from lnfold.checkpoint.recognise import HDF5, TABLE, ZIP, recognise
+    from lnfold.checkpoint.keras_shards import MAP_ENDING, map_of_shard
+    from lnfold.checkpoint.recognise import HDF5, TABLE, TEXT, ZIP, recognise
 
     for name in sorted(names)[:_MOST_LOOKED_INTO]:
         path = os.path.join(folder, name)
@@ -78,7 +79,8 @@ def _containers(folder: str, names: list[str]) -> Iterator[str]:
                 kind = recognise(PositionedFile(path))
             except InputError:
                 continue
-            if kind in (TABLE, HDF5, ZIP):
+            is_one = kind in (TABLE, HDF5, ZIP) and map_of_shard(path) is None
+            if is_one or (kind == TEXT and name.endswith(MAP_ENDING)):
                 yield path
 
 

@@ -4,6 +4,7 @@
                                 the attribute model_config of the root is the model as JSON
     weights, Keras 1 and 2      LAYER/…/VARIABLE
     weights, Keras 3            layers/LAYER/vars/N; LAYER is a numbered class, N a number
+    weights, Keras 3, sharded   NAME.weights.json, and NAME_00000.weights.h5 … of that kind
     .keras                      config.json, model.weights.h5 of the kind above
 
 Nothing that a config names is looked up or run: it is text.
@@ -15,9 +16,10 @@ import io
 
 from lnfold.checkpoint.hdf5 import Hdf5
 from lnfold.checkpoint.keras_names import layer_configs, scope_and_class, variable_names
+from lnfold.checkpoint.keras_shards import KerasShards
 from lnfold.checkpoint.object_names import unique_names
 from lnfold.checkpoint.positioned_file import PositionedFile
-from lnfold.checkpoint.storage import Container, Storage
+from lnfold.checkpoint.storage import PIECE_BYTES, Container, Storage
 from lnfold.checkpoint.variables import Variable
 from lnfold.checkpoint.window import Window
 from lnfold.checkpoint.zip_archive import ZipArchive
@@ -41,8 +43,9 @@ class KerasArchive(Storage, Container):
     """An open file of Keras.
 
     Args:
-        file: the ``.h5`` or the ``.keras`` file.
+        file: the ``.h5`` or the ``.keras`` file, or the map of a sharded one.
         archive: the same file as a zip, if it is a ``.keras``.
+        shards: what the map leads to, if it is that.
 
     Attributes:
         keras_config: the model as JSON, where the file holds it.
@@ -54,7 +57,12 @@ class KerasArchive(Storage, Container):
 
     __slots__ = ("_archive", "_hdf5", "_is_zip", "keras_config", "notes")
 
-    def __init__(self, file: PositionedFile, archive: ZipArchive | None = None) -> None:
+    def __init__(
+        self,
+        file: PositionedFile,
+        archive: ZipArchive | None = None,
+        shards: KerasShards | None = None,
+    ) -> None:
         # The zip of a .keras until its checksum was verified, which waits for the first value.
         self._archive = archive
         self._is_zip = archive is not None
@@ -64,7 +72,7 @@ class KerasArchive(Storage, Container):
             self.keras_config: str | None = config.decode("utf-8", "replace")
         else:
             stream = io.BufferedReader(Window(file))
-        self._hdf5 = Hdf5(file, stream)
+        self._hdf5: Hdf5 | KerasShards = shards or Hdf5(file, stream)
         self.notes = tuple(self._hdf5.notes)
         if archive is None:
             self.keras_config = self._hdf5.text_attribute("", "model_config")
@@ -80,6 +88,8 @@ class KerasArchive(Storage, Container):
         """Which of the kinds of file it is."""
         if self._is_zip:
             return "Keras .keras"
+        if isinstance(self._hdf5, KerasShards):
+            return "Keras .weights.h5, sharded"
         if any(key.startswith(_MODEL) for key in self._hdf5.arrays):
             return "Keras .h5"
         if any(_NUMBERED in key for key in self._hdf5.arrays):
@@ -95,17 +105,22 @@ class KerasArchive(Storage, Container):
             for key, array in self._hdf5.arrays.items()
         ]
 
+    def files(self) -> list[PositionedFile]:
+        """Every file that it consists of."""
+        return self._hdf5.files if isinstance(self._hdf5, KerasShards) else [self._hdf5.file]
+
     def close(self) -> None:
-        self._hdf5.file.close()
+        for file in self.files():
+            file.close()
 
     def content_id(self) -> str:
         import hashlib
 
         # HDF5 keeps no checksums: all of it has to be read.
         digest = hashlib.sha256()
-        file = self._hdf5.file
-        for start in range(0, file.size, 1 << 20):
-            digest.update(file.read(start, min(1 << 20, file.size - start)))
+        for file in self.files():
+            for start in range(0, file.size, PIECE_BYTES):
+                digest.update(file.read(start, min(PIECE_BYTES, file.size - start)))
         return f"file-sha256:{digest.hexdigest()}"
 
     def unverified(self) -> Iterable[str]:

@@ -15,6 +15,7 @@ from lnfold.errors import NotACheckpointError, UnsupportedError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lnfold.checkpoint.keras_archive import KerasArchive
+    from lnfold.checkpoint.keras_shards import KerasShards
 
 
 def open_checkpoint(path: str | os.PathLike[str], *, step: int | None = None) -> Checkpoint:
@@ -102,6 +103,11 @@ def _single_file(location: Location) -> Checkpoint:
             remedy="In the program that wrote it, save the arrays with numpy.savez, or the "
             "variables with tf.train.Saver or tf.train.Checkpoint.",
         )
+    if kind == recognise.TEXT:
+        from lnfold.checkpoint.keras_shards import KerasShards, is_map
+
+        if is_map(file.read(0, min(file.size, recognise.SAMPLE_BYTES))):
+            return _hdf5(location, file, KerasShards(file))
     what, remedy = recognise.description(file)
     raise NotACheckpointError(
         f"this is no checkpoint but {what}", file=location.path, remedy=remedy
@@ -121,10 +127,17 @@ def _table(location: Location, file: PositionedFile) -> Checkpoint:
     )
 
 
-def _hdf5(location: Location, file: PositionedFile) -> Checkpoint:
+def _hdf5(
+    location: Location, file: PositionedFile, shards: KerasShards | None = None
+) -> Checkpoint:
     from lnfold.checkpoint.keras_archive import KerasArchive
+    from lnfold.checkpoint.keras_shards import map_of_shard
 
-    return _keras(location, KerasArchive(file))
+    whole = map_of_shard(location.path)
+    if whole is not None:
+        note = f"this is one of several files of weights; {whole} opens all of them"
+        location = Location(location.path, (*location.notes, note))
+    return _keras(location, KerasArchive(file, shards=shards))
 
 
 def _keras(location: Location, container: KerasArchive) -> Checkpoint:
@@ -132,7 +145,7 @@ def _keras(location: Location, container: KerasArchive) -> Checkpoint:
         path=location.path,
         format=container.format,
         variables=container.variables(),
-        files=[location.path],
+        files=[file.path for file in container.files()],
         container=container,
         notes=(*location.notes, *container.notes),
         keras_config=lambda: container.keras_config,

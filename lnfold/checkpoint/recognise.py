@@ -9,6 +9,9 @@ from lnfold.checkpoint.sorted_table import FOOTER_BYTES, ends_like_a_table
 
 TABLE, HDF5, ZIP, PICKLE, TEXT, UNKNOWN = "table", "HDF5", "zip", "pickle", "text", "unknown"
 
+# So many bytes tell a text.
+SAMPLE_BYTES = 512
+
 # Beginnings of files that people mistake for checkpoints: (offset, bytes, what it is, what to do).
 _UNPACK = "Unpack it first."
 _CONVERT = (
@@ -39,7 +42,7 @@ def recognise(file: PositionedFile) -> str:
         return ZIP
     if is_pickle(start, file.read(max(0, file.size - 1), min(1, file.size))):
         return PICKLE
-    if start and _is_text(start[:512]):
+    if start and _is_text(start[:SAMPLE_BYTES]):
         return TEXT
     return UNKNOWN
 
@@ -56,7 +59,7 @@ def is_pickle(start: bytes, last: bytes) -> bool:
 
 def description(file: PositionedFile) -> tuple[str, str]:
     """What a file that is no checkpoint seems to be, and what to do about it, in words."""
-    start = file.read(0, min(file.size, 512))
+    start = file.read(0, min(file.size, SAMPLE_BYTES))
     if not start.strip(b"\0"):
         what = "a file of zeros" if start else "an empty file"
         return what, "The save or the copy was cut short: copy it again from where it was written."
