@@ -136,6 +136,7 @@ class Hdf5:
                 "it holds values of a type that is neither number nor text",
                 file=self.file.path,
                 variable=name,
+                remedy="Read it with h5py.",
             )
         if array.nbytes > self.file.size + ALLOWANCE:
             raise UnsupportedError(
@@ -143,6 +144,7 @@ class Hdf5:
                 f"{self.file.size} bytes",
                 file=self.file.path,
                 variable=name,
+                remedy="If you trust the file, save the array again uncompressed.",
             )
         return array
 
@@ -178,7 +180,11 @@ class Hdf5:
 
         size = array.type.size
         if array.chunk is not None:
-            raise UnsupportedError("text stored in chunks is not read", file=self.file.path)
+            raise UnsupportedError(
+                "text stored in chunks is not read",
+                file=self.file.path,
+                remedy="Read it with h5py.",
+            )
         stored = array.contiguous(0, array.nbytes)
         texts = [stored[start : start + size] for start in range(0, array.nbytes, size)]
         if array.type.is_variable:

@@ -60,7 +60,10 @@ class Array:
         self._address = 0
         self.chunk: tuple[int, ...] | None = None
         if EXTERNAL in by_kind:
-            raise UnsupportedError("it has an array whose values lie in other files")
+            raise UnsupportedError(
+                "it has an array whose values lie in other files",
+                remedy="Load the weights with Keras and save them again.",
+            )
         self._read_layout(by_kind[LAYOUT].data)
 
     def contiguous(self, start: int, stop: int) -> bytes:
@@ -145,7 +148,10 @@ class Array:
             elif kind == _SHUFFLE:
                 stored = _unshuffled(stored, self.type.size)
             else:
-                raise UnsupportedError(f"it has an array behind the unknown filter {kind}")
+                raise UnsupportedError(
+                    f"it has an array behind the unknown filter {kind}",
+                    remedy="Save the weights again without compression, or with gzip.",
+                )
         if len(stored) != size:
             raise Hdf5Error(f"a chunk of {size} bytes has {len(stored)}")
         return stored

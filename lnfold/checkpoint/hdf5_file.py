@@ -75,7 +75,10 @@ class Hdf5File:
             self.offset_bytes, self.length_bytes = start[9], start[10]
             self.root = self.address(start, 12 + 3 * self.offset_bytes)
         else:
-            raise UnsupportedError(f"version {version} of HDF5's superblock is not known")
+            raise UnsupportedError(
+                f"version {version} of HDF5's superblock is not known",
+                remedy="Load the weights with Keras and save them again.",
+            )
         if self.offset_bytes not in (4, 8) or self.length_bytes not in (4, 8):
             raise Hdf5Error(f"addresses of {self.offset_bytes} bytes")
 

@@ -152,6 +152,7 @@ class NumpyArchive(Storage, Container):
                 f"it holds {kind}, which are not an array of numbers or text",
                 file=self._zip.file.path,
                 variable=variable.name,
+                remedy="In the program that wrote it, save arrays of numbers with numpy.savez.",
             )
         return np.dtype(header.descr) if header.dtype == STRING else numpy_dtype(header.dtype)
 

@@ -53,7 +53,11 @@ class PositionedFile:
             # Opening a pipe or a terminal would wait for somebody to write into it.
             if not stat.S_ISREG(os.stat(path).st_mode):
                 kind = "a folder" if os.path.isdir(path) else "not a regular file"
-                raise NotACheckpointError(f"expected a file, but it is {kind}", file=path)
+                raise NotACheckpointError(
+                    f"expected a file, but it is {kind}",
+                    file=path,
+                    remedy="Put the file that belongs there in its place.",
+                )
             flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
             self._descriptor = os.open(path, flags)
             status = os.fstat(self._descriptor)
@@ -137,6 +141,7 @@ class PositionedFile:
         """The error for bytes that contradict themselves, or that somebody is just changing."""
         if self.is_being_written():
             return changed_while_read(self.path, message, variable=variable)
+        remedy = remedy or "Copy it again from where it was written, or take another step."
         return DamagedError(
             message, file=self.path, variable=variable, offset=offset, remedy=remedy
         )

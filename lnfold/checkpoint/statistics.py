@@ -53,7 +53,11 @@ def statistics_of(variable: Variable, buffer: np.ndarray | None = None) -> Stati
         DamagedError, ChangedWhileReadError: its checksum, found wrong after the last piece.
     """
     if not has_statistics(variable):
-        raise UnsupportedError(f"{variable.dtype} values have no order", variable=variable.name)
+        raise UnsupportedError(
+            f"{variable.dtype} values have no order",
+            variable=variable.name,
+            remedy="Ask for the values themselves.",
+        )
     moments = Moments()
     for piece in variable.storage.pieces(variable, buffer):
         moments.add(piece)

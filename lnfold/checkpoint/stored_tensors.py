@@ -72,7 +72,9 @@ class StoredTensors:
             return array.reshape(entry[1])
         except ValueError as error:
             raise UnsupportedError(
-                f"NumPy has no array of the shape {list(entry[1])} ({error})", variable=name
+                f"NumPy has no array of the shape {list(entry[1])} ({error})",
+                variable=name,
+                remedy="Only TensorFlow itself can restore it.",
             ) from error
 
     def pieces(

@@ -110,7 +110,9 @@ class TensorBundle(Storage, Container):
         """
         if self.index.big_endian:
             raise UnsupportedError(
-                "variants of a big-endian checkpoint cannot be copied", variable=variable.name
+                "variants of a big-endian checkpoint cannot be copied",
+                variable=variable.name,
+                remedy="Leave it out, or copy the checkpoint with TensorFlow.",
             )
         entry = self.index.entries[variable.key]
         return self.tensors.variants(entry, variable.name), entry[6]

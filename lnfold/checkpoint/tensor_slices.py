@@ -120,7 +120,9 @@ class TensorSlices(Storage, Container):
 
         if not holds(variable.dtype):
             raise UnsupportedError(
-                f"V1 checkpoints cannot hold {variable.dtype}", variable=variable.name
+                f"V1 checkpoints cannot hold {variable.dtype}",
+                variable=variable.name,
+                remedy="Save it with TensorFlow as a V2 checkpoint.",
             )
         parts = self._parts[variable.key]
         if len(parts) == 1:

@@ -125,7 +125,9 @@ def _type_and_shape(key: str, value: np.ndarray | Variable) -> tuple[str, tuple[
     name = tensorflow_name(value.dtype)
     if name is None:
         raise UnsupportedError(
-            f"TensorFlow has no type for an array of {value.dtype}", variable=key
+            f"TensorFlow has no type for an array of {value.dtype}",
+            variable=key,
+            remedy="Convert it to one that it has, or leave it out.",
         )
     return name, value.shape
 
@@ -133,7 +135,9 @@ def _type_and_shape(key: str, value: np.ndarray | Variable) -> tuple[str, tuple[
 def _variants(variable: Variable) -> tuple[bytes, int]:
     """Variants are no arrays, but their bytes can be copied."""
     if not isinstance(variable.storage, TensorBundle):
-        raise UnsupportedError("only a V2 checkpoint holds variants", variable=variable.name)
+        raise UnsupportedError(
+            "only a V2 checkpoint holds variants", variable=variable.name, remedy="Leave it out."
+        )
     return variable.storage.stored_variants(variable)
 
 

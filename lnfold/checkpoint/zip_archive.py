@@ -93,6 +93,7 @@ class ZipArchive:
                 f"its member {name} announces {size} bytes, far more than the whole file of "
                 f"{self.file.size} bytes",
                 file=self.file.path,
+                remedy="If you trust the file, unpack it and save its arrays uncompressed.",
             )
         return size
 

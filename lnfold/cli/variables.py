@@ -10,14 +10,20 @@ import click
 from lnfold.checkpoint import Checkpoint, Variable, open_checkpoint
 from lnfold.checkpoint.paused_collection import PausedCollection
 from lnfold.cli.listing import Listing
-from lnfold.errors import UnknownNameError, UsageError
+from lnfold.errors import UnknownNameError, UnsupportedError, UsageError
 from lnfold.figures import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import numpy as np
+
     from lnfold.cli.listing import Measured
     from lnfold.network.scopes import VariableRole
 
+# What NumPy answers for types that another package brings.
+_USERS_TYPE = 2
+# What padding texts to one length may add.
+_TEXT_ALLOWANCE = 64 << 20
 HIDDEN = ("optimizer_slot", "counter")
 
 
@@ -34,7 +40,9 @@ Examples:
 @click.option("--all", "everything", is_flag=True, help="Optimizer slots and counters too.")
 @click.option("--stats", is_flag=True, help="Minimum, mean, maximum, … of every variable.")
 @click.option("--values", metavar="NAME", help="The values of one variable, all of them.")
-@click.option("--output", metavar="FILE.npy", help="Write the values there.")
+@click.option(
+    "--output", metavar="FILE.npy", help="Write the values there; bfloat16 and float8 as float32."
+)
 @click.option("--json", "form", flag_value="json", help="JSON instead of a table.")
 @click.option("--csv", "form", flag_value="csv", help="CSV instead of a table.")
 @click.option("--step", type=int, help="The checkpoint of this step, of several in a folder.")
@@ -53,7 +61,9 @@ def command(
     A PATTERN is a part of a name, or a whole one with * and ?.
     """
     if output is not None and values is None:
-        raise UsageError("--output goes with --values NAME")
+        raise UsageError(
+            "--output goes with --values NAME", remedy="To keep a listing: --csv > variables.csv"
+        )
     with PausedCollection(), open_checkpoint(path, step=step) as checkpoint:
         if values is not None:
             _show_values(checkpoint, values, output)
@@ -64,7 +74,9 @@ def command(
             matching = [one for one in matching if _matches(one.name, patterns)]
         if patterns and not matching:
             raise UnknownNameError(
-                f"no variable matches {' or '.join(patterns)}", file=checkpoint.path
+                f"no variable matches {' or '.join(patterns)}",
+                file=checkpoint.path,
+                remedy=f"Without a pattern all {len(checkpoint):,} are listed.",
             )
         chosen = [one for one in matching if everything or roles[one.name] not in HIDDEN]
         measured = _statistics(checkpoint, chosen) if stats else None
@@ -85,7 +97,10 @@ def _roles(checkpoint: Checkpoint) -> dict[str, VariableRole]:
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(
-        fnmatchcase(name, pattern) if any(one in pattern for one in "*?[") else pattern in name
+        # A bracket is a part of many a name, and never a set of characters.
+        fnmatchcase(name, pattern.replace("[", "[[]"))
+        if any(one in pattern for one in "*?")
+        else pattern in name
         for pattern in patterns
     )
 
@@ -107,10 +122,35 @@ def _show_values(checkpoint: Checkpoint, name: str, output: str | None) -> None:
         with np.printoptions(threshold=array.size + 1, linewidth=100):
             click.echo(printable_lines(str(array)))
         return
+    storable = _storable(array, variable)
     from lnfold.whole_file import whole_file
 
     with whole_file(output, inputs=checkpoint.files) as file:
-        np.save(file, array, allow_pickle=False)
+        np.save(file, storable, allow_pickle=False)
+
+
+def _storable(array: np.ndarray, variable: Variable) -> np.ndarray:
+    """The same values in a type that every NumPy reads back from a ``.npy`` file.
+
+    Raises:
+        UnsupportedError: texts that would lose zero bytes at their ends, or fill the disk.
+    """
+    if array.dtype == object:
+        longest = max(map(len, array.flat), default=0)
+        ends_in_zero = any(text.endswith(b"\0") for text in array.flat)
+        if ends_in_zero or longest * array.size > variable.nbytes + _TEXT_ALLOWANCE:
+            raise UnsupportedError(
+                "a .npy file pads texts to the length of the longest, which these do not stand",
+                variable=variable.name,
+                remedy="Show them without --output, or read them with lnfold.open_checkpoint.",
+            )
+        return array.astype(f"S{max(1, longest)}")
+    if array.dtype.isbuiltin != _USERS_TYPE:
+        return array
+    # Types of ml_dtypes come back as raw bytes; wider ones hold every value of theirs.
+    if variable.dtype.startswith(("int", "uint")):
+        return array.astype("int8" if variable.dtype.startswith("int") else "uint8")
+    return array.astype("float32")
 
 
 def printable_lines(text: str) -> str:

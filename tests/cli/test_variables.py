@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lnfold.checkpoint import open_checkpoint
+from lnfold.checkpoint.write import write_checkpoint
+from lnfold.figures import printable
+
+FIXTURES = Path(__file__).parents[1] / "checkpoint" / "fixtures"
 
 
 def test_slots_are_hidden_and_counted(lnfold, samples):
@@ -80,6 +85,62 @@ def test_values_are_shown_whole_and_written_exactly(lnfold, samples, tmp_path):
     assert shown.out.count("[") == 65
     with open_checkpoint(samples / "cartpole_actor") as checkpoint:
         assert (np.load(target) == checkpoint[kernel].read()).all()
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bfloat16", "bool", "complex64", "float16", "int8", "scalar", "empty", "text"]
+)
+def test_values_of_every_type_come_back_from_the_file(lnfold, tmp_path, dtype):
+    """A plain np.load, which knows no bfloat16 and no object, reads the same values."""
+    target = tmp_path / "values.npy"
+    result = lnfold("variables", FIXTURES / "dtypes", "--values", dtype, "--output", target)
+
+    assert result.code == 0
+    with open_checkpoint(FIXTURES / "dtypes") as checkpoint:
+        wanted = checkpoint[dtype].read()
+    found = np.load(target)
+    assert found.dtype.kind in "bifcS"
+    assert found.shape == wanted.shape
+    assert found.tolist() == wanted.tolist()
+
+
+def test_texts_that_a_file_would_change_are_refused(lnfold, tmp_path):
+    """Zero bytes at the end of a text would be lost."""
+    text = np.array([b"ab\0", b"c"], object)
+    write_checkpoint(tmp_path / "model", [("text", text)])
+    target = tmp_path / "text.npy"
+    result = lnfold("variables", tmp_path / "model", "--values", "text", "--output", target)
+
+    assert result.code == 3
+    assert "without --output" in result.err
+    assert not target.exists()
+
+
+def test_brackets_in_patterns_are_brackets(lnfold, tmp_path):
+    """Names of lists have them; only * and ? stand for anything else."""
+    names = ["layers[0]/w", "layers[1]/w", "layers0/w"]
+    write_checkpoint(tmp_path / "model", [(name, np.ones((2, 2), np.float32)) for name in names])
+
+    for pattern, wanted in (("[0]", names[:1]), ("layers[[]*", []), ("layers[?]/*", names[:2])):
+        result = lnfold("variables", tmp_path / "model", pattern, "--json")
+        found = json.loads(result.out)["variables"] if result.code == 0 else []
+        assert [one["name"] for one in found] == wanted
+        assert result.code == (0 if wanted else 2)
+
+
+def test_what_a_file_of_names_says_is_json_and_csv(lnfold, tmp_path):
+    """Quotes, commas, line breaks and escapes in names spoil neither form."""
+    names = ['a,"b"/w', "c\nd/w", "e\x1b[2J/w", "<b>/w", "ä/w"]
+    write_checkpoint(tmp_path / "model", [(name, np.ones(3, np.float32)) for name in names])
+    as_json = lnfold("variables", tmp_path / "model", "--json").out
+    as_csv = lnfold("variables", tmp_path / "model", "--csv").out
+
+    assert {one["name"] for one in json.loads(as_json)["variables"]} == set(names)
+    assert {row["name"] for row in csv.DictReader(as_csv.splitlines())} == set(
+        map(printable, names)
+    )
+    for text in (as_json, as_csv):
+        assert "\x1b" not in text
 
 
 def test_a_misspelt_name_is_answered_with_the_near_ones(lnfold, samples):
