@@ -138,7 +138,7 @@ class Array:
             if skipped >> position & 1:
                 continue
             if kind == _FLETCHER:
-                stored = stored[:-4]
+                stored = _verified(stored)
             elif kind == _DEFLATE:
                 inflate = zlib.decompressobj()
                 try:
@@ -173,6 +173,22 @@ def _filters(data: bytes) -> list[int]:
         # Version 1 keeps to multiples of 8.
         position += 4 if version == 1 and values % 2 else 0
     return found
+
+
+def _verified(stored: bytes) -> bytes:
+    """A chunk without the checksum behind it."""
+    from lnfold.checkpoint.hdf5_checksum import fletcher32
+
+    found = int.from_bytes(stored[-4:], "little")
+    stored = stored[:-4]
+    computed = fletcher32(stored)
+    # Before 1.6.3 the library swapped the bytes of both halves on little-endian machines.
+    swapped = (computed & 0x00FF00FF) << 8 | (computed >> 8) & 0x00FF00FF
+    if found not in (computed, swapped):
+        raise Hdf5Error(
+            f"the checksum of a chunk is wrong ({found:#010x} stored, {computed:#010x} computed)"
+        )
+    return stored
 
 
 def _unshuffled(stored: bytes, item: int) -> bytes:

@@ -63,7 +63,8 @@ def read_all(path: Path | str) -> None:
         for variable in checkpoint.values():
             try:
                 variable.read()
-            except InputError:
+            except InputError as error:
+                _expect_a_remedy(error)
                 continue
             for _ in variable.storage.pieces(variable):
                 pass
@@ -71,7 +72,10 @@ def read_all(path: Path | str) -> None:
 
 
 def fuzz(attempt: Callable[[random.Random], None]) -> int:
-    """Attempts until the time is over; every exception but ours fails, and so does a slow one."""
+    """Attempts until the time is over; every exception but ours fails, and so does a slow one.
+
+    Ours say what to do.
+    """
     tried = refused = 0
     slowest = 0.0
     end = time.monotonic() + SECONDS
@@ -80,7 +84,8 @@ def fuzz(attempt: Callable[[random.Random], None]) -> int:
         start = time.monotonic()
         try:
             attempt(rng)
-        except InputError:
+        except InputError as error:
+            _expect_a_remedy(error)
             refused += 1
         except Exception as error:
             raise AssertionError(f"attempt {tried}") from error
@@ -90,3 +95,8 @@ def fuzz(attempt: Callable[[random.Random], None]) -> int:
     assert tried > 20 * SECONDS
     assert slowest < 5
     return tried
+
+
+def _expect_a_remedy(error: InputError) -> None:
+    if not error.remedy:
+        raise AssertionError("an error without a remedy") from error

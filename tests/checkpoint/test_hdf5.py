@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lnfold.checkpoint import open_checkpoint
-from lnfold.errors import UnsupportedError
+from lnfold.errors import DamagedError, UnsupportedError
 
 
 def every_kind(path: Path, version: str) -> dict[str, np.ndarray]:
@@ -114,3 +114,22 @@ def test_absurd_hdf5(tmp_path: Path):
             file[f"w{number}"] = 1.0
     with pytest.raises(UnsupportedError, match="many members"):
         open_checkpoint(tmp_path / "z.h5")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000, 65_537])
+def test_the_checksum_of_chunks_is_verified(tmp_path: Path, size: int):
+    """What h5py writes with fletcher32 is read, and a changed byte of it is not."""
+    h5py = pytest.importorskip("h5py")
+    values = np.random.default_rng(size).integers(0, 256, size, np.uint8)
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("w", data=values, chunks=(size,), fletcher32=True)
+        place = file["w"].id.get_chunk_info(0).byte_offset
+    with open_checkpoint(path) as checkpoint:
+        assert (checkpoint["w"].read() == values).all()
+
+    raw = bytearray(path.read_bytes())
+    raw[place + size // 2] ^= 0x10
+    path.write_bytes(raw)
+    with open_checkpoint(path) as checkpoint, pytest.raises(DamagedError, match="checksum"):
+        checkpoint["w"].read()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from lnfold.checkpoint import open_checkpoint
 from lnfold.checkpoint.verify import verify
 from lnfold.errors import CheckpointNotFoundError, DamagedError, InputError, UnsupportedError
+from tests.checkpoint.fuzzing import fuzz, mutated, read_all
 
 h5py = pytest.importorskip("h5py")
 
@@ -109,6 +111,18 @@ def test_a_cut_map_is_damaged(tmp_path: Path, cut: int):
 
     with pytest.raises(InputError):
         open_checkpoint(path)
+
+
+def test_mutated_maps(tmp_path: Path):
+    """Only our own errors, whatever the map says."""
+    path = sharded(tmp_path)
+    raw = path.read_bytes()
+
+    def attempt(rng: random.Random) -> None:
+        path.write_bytes(mutated(rng, raw))
+        read_all(path)
+
+    fuzz(attempt)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
