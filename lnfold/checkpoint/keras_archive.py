@@ -94,7 +94,9 @@ class KerasArchive(Storage, Container):
             return "Keras .h5"
         if any(_NUMBERED in key for key in self._hdf5.arrays):
             return "Keras .weights.h5"
-        is_keras = self._hdf5.has_attribute("", "layer_names")
+        # Keras cuts lists that are too long for one attribute, and numbers the parts.
+        lists = ("layer_names", "layer_names0")
+        is_keras = any(self._hdf5.has_attribute("", name) for name in lists)
         return "Keras .h5, weights only" if is_keras else "HDF5"
 
     def variables(self) -> list[Variable]:

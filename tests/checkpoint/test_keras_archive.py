@@ -222,3 +222,21 @@ def test_mutated_keras_files(tmp_path: Path, name: str):
         read_all(tmp_path / "x")
 
     fuzz(attempt)
+
+
+def test_lists_too_long_for_one_attribute(tmp_path: Path):
+    """Keras numbers the parts of a list of thousands of layers; a config of megabytes is found."""
+    h5py = pytest.importorskip("h5py")
+    names = [f"a_layer_with_a_long_name_{number:05}" for number in range(3000)]
+    config = json.dumps({"class_name": "Sequential", "config": {"name": "x" * 300_000}})
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for number, part in enumerate(np.array_split([name.encode() for name in names], 4)):
+            file.attrs[f"layer_names{number}"] = part
+        file.attrs["model_config"] = config.encode()
+        for name in names:
+            file[f"{name}/{name}/kernel:0"] = np.float32(1)
+
+    checkpoint = open_checkpoint(tmp_path / "x.h5")
+    assert checkpoint.format == "Keras .h5, weights only"
+    assert set(checkpoint) == {f"{name}/kernel" for name in names}
+    assert checkpoint.keras_config == config
