@@ -29,10 +29,11 @@ from lnfold.network.layers import (
     Opaque,
     Rearrange,
 )
+from lnfold.network.parts import Parts, kernels_of
 from lnfold.network.patterns import LayerPatterns
 from lnfold.network.roles import role_of, shared_scope
 from lnfold.network.scopes import scope_of
-from lnfold.network.walk import SOURCES, Walk, Walker, renamed
+from lnfold.network.walk import Walk, Walker, renamed
 
 # What a signature may do to a network's output without changing its numbers, or to choose.
 _AFTERWARDS: Final = frozenset(["Squeeze", "Reshape", "Cast", "ArgMax"])
@@ -69,6 +70,7 @@ class _Finder:
         self.patterns = LayerPatterns(constants)
         self._walker = Walker(self.patterns)
         self._heads = Heads(self.patterns)
+        self._parts = Parts(self._walker)
         self._through = self.patterns.through
         self._called: dict[str, str] = {}  # end → what a signature or function calls it
         self._input_names = {
@@ -78,12 +80,12 @@ class _Finder:
         }
 
     def networks(self) -> Networks:
-        signed = self._groups(self._signature_ends())
+        signed = self._parts.networks(self._signature_ends())
         taken = {name for _, walk in signed for name in walk.variables()}
         found = [
             (ends, walk)
-            for ends, walk in self._groups(self._dense_ends())
-            if taken.isdisjoint(_kernels(walk))
+            for ends, walk in self._parts.networks(self._dense_ends())
+            if taken.isdisjoint(kernels_of(walk))
         ]
         networks: list[Network] = []
         notes = [f"{self.graph.where}: {note}" for note in self.graph.notes]
@@ -164,34 +166,6 @@ class _Finder:
                 seen.add(layer.name)
                 yield layer
 
-    # ── groups of ends ────────────────────────────────────────────────────────────────────
-
-    def _groups(self, ends: Sequence[str]) -> list[tuple[list[str], Walk]]:
-        """The ends of each network with what lies behind them."""
-        walks = {end: self._walker.walk([end]) for end in ends}
-        return self._without_repetitions(
-            [(heads, self._walker.walk(heads)) for heads in _sharing_layers(walks)]
-        )
-
-    def _without_repetitions(
-        self, groups: list[tuple[list[str], Walk]]
-    ) -> list[tuple[list[str], Walk]]:
-        """One group for each set of kernels: a re-entered scope is the same network.
-
-        The instance whose inputs come from outside wins over one fed by another network.
-        """
-        best: dict[frozenset[str], tuple[int, list[str], Walk]] = {}
-        for heads, walk in groups:
-            kernels = _kernels(walk)
-            fed = sum(self.graph.node(tensor).op not in SOURCES for tensor in walk.inputs)
-            if kernels not in best or fed < best[kernels][0]:
-                best[kernels] = (fed, heads, walk)
-        return [
-            (heads, walk)
-            for kernels, (_, heads, walk) in best.items()
-            if not any(kernels < other for other in best)
-        ]
-
     # ── records ───────────────────────────────────────────────────────────────────────────
 
     def _network(self, heads: list[str]) -> Network:
@@ -247,40 +221,10 @@ class _Finder:
         return sorted(named, key=lambda network: bool(role_of(network.name).copy))
 
 
-def _kernels(walk: Walk) -> frozenset[str]:
-    """What tells one network from another: its kernels, or its norms where it has none."""
-    kernels = frozenset(
-        name
-        for layer in walk.layers.values()
-        if isinstance(layer, Dense | LSTM)
-        for role, parameter in layer.parameters()
-        if role in ("kernel", "recurrent_kernel")
-        for name in [parameter.name]
-    )
-    return kernels or frozenset(
-        name for layer in walk.layers.values() for name in layer.variables()
-    )
-
-
 def _named_layers(walk: Walk) -> Sequence[Layer]:
     """The layers whose scopes a network is called after."""
     others = [layer for layer in walk.layers.values() if isinstance(layer, LSTM | Norm)]
     return [dense for dense in walk.denses if dense.kernel.variables] or others
-
-
-def _sharing_layers(walks: dict[str, Walk]) -> list[list[str]]:
-    """Ends that share dense layers are the heads of one network."""
-    groups: list[tuple[set[str], list[str]]] = []
-    for end, walk in walks.items():
-        layers, heads = {dense.name for dense in walk.denses}, [end]
-        apart = []
-        for other_layers, other_heads in groups:
-            if layers.isdisjoint(other_layers):
-                apart.append((other_layers, other_heads))
-            else:
-                layers, heads = layers | other_layers, other_heads + heads
-        groups = [*apart, (layers, heads)]
-    return [heads for _, heads in groups]
 
 
 def _width_that_fits(tensor: str, walk: Walk) -> int | None:

@@ -12,13 +12,38 @@ from typing import Final
 
 _ACTOR: Final = frozenset(["actor", "pi", "policy", "mu"])
 _CRITIC: Final = frozenset(["critic", "q", "qf", "value", "values", "vf", "v", "vnet", "qnet"])
+_GENERATOR: Final = frozenset(["generator", "gen"])
+_DISCRIMINATOR: Final = frozenset(["discriminator", "disc"])
+_ENCODER: Final = frozenset(["encoder", "enc"])
+_DECODER: Final = frozenset(["decoder", "dec"])
+_PARTS: Final = {
+    "actor": _ACTOR,
+    "critic": _CRITIC,
+    "generator": _GENERATOR,
+    "discriminator": _DISCRIMINATOR,
+    "encoder": _ENCODER,
+    "decoder": _DECODER,
+}
+_DECISIVE: Final = frozenset(["actor", "critic"])  # an actor's encoder is the actor's
+# Parts that are networks of their own where one feeds the other. An encoder that feeds an actor
+# is the actor's first layers.
+_OTHER: Final = {
+    "actor": "critic",
+    "generator": "discriminator",
+    "encoder": "decoder",
+}
 _COPY: Final = frozenset(["target", "old", "noise", "perturbed", "adaptive"])
 _WORD: Final = re.compile(r"[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """``part`` is actor, critic or empty; ``copy`` names what kind of copy it is, if one."""
+    """What a network is in a pair, and what kind of copy it is, if one.
+
+    Attributes:
+        part: actor, critic, generator, discriminator, encoder, decoder or empty.
+        copy: target, old, noise, perturbed, adaptive or empty.
+    """
 
     part: str
     copy: str
@@ -28,12 +53,16 @@ class Role:
 
     def clashes_with(self, other: Role) -> bool:
         """Whether layers of the two roles cannot belong to one network."""
-        return bool(self.part and other.part) and self != other
+        parts = {self.part, other.part}
+        pair = {self.part, _OTHER.get(self.part), *(a for a, b in _OTHER.items() if b == self.part)}
+        return "" not in parts and parts <= pair and self != other
 
 
 def role_of(scope: str) -> Role:
     """The role that the innermost telling component of a scope names.
 
+    >>> role_of("actor/encoder/dense")
+    Role(part='actor', copy='')
     >>> role_of("target_actor/dense_1")
     Role(part='actor', copy='target')
     >>> role_of("policy/value_net/dense")
@@ -43,10 +72,7 @@ def role_of(scope: str) -> Role:
     for component in scope.lower().split("/"):
         words = _WORD.findall(component)
         copy = next((word for word in words if word in _COPY), copy)
-        if any(word in _ACTOR for word in words):
-            part = "actor"
-        elif any(word in _CRITIC for word in words):
-            part = "critic"
+        part = next((name for name, called in _PARTS.items() if not called.isdisjoint(words)), part)
     return Role(part, copy)
 
 

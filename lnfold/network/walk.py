@@ -73,11 +73,12 @@ class Walker:
         self.graph = patterns.graph
         self._shapes = patterns.constants.passage.shapes
         self._roles: dict[str, Role] = {}
+        self._apart: list[frozenset[str]] = []
 
     def walk(self, ends: Sequence[str]) -> Walk:
         """Everything behind ``ends``, with an explicit stack: graphs may be deep, or circular."""
         walk = Walk()
-        role = self.role(ends[0])
+        role, part = self.role(ends[0]), self._part(ends[0])
         entered: set[str] = set()
         pending = [(self.patterns.through(tensor), False) for tensor in reversed(ends)]
         while pending:
@@ -94,7 +95,9 @@ class Walker:
                 walk.inputs[tensor] = self.width(tensor)
             elif self._is_flattened_source(layer):
                 walk.inputs[tensor] = self._shapes.units(tensor)
-            elif tensor not in ends and self.role(tensor).clashes_with(role):
+            elif tensor not in ends and (
+                self.role(tensor).clashes_with(role) or self._leaves(tensor, part)
+            ):
                 walk.inputs[tensor] = self.width(tensor)
             else:
                 entered.add(tensor)
@@ -123,6 +126,26 @@ class Walker:
                     found.add(tensor)
                 pending.extend(layer.inputs)
         return found
+
+    def keep_apart(self, parts: Sequence[frozenset[str]]) -> None:
+        """Makes networks of these kernels end where another kernel begins."""
+        self._apart.extend(parts)
+
+    def last_kernel(self, tensor: str) -> str:
+        """The kernel of the dense layer nearest behind a value, empty where there is none."""
+        if self.patterns.layer(tensor) is None:
+            return ""
+        owner = self._owner(tensor)
+        return owner.kernel.name if isinstance(owner, Dense) and owner.kernel.variables else ""
+
+    def _part(self, tensor: str) -> frozenset[str]:
+        """The smallest set of kernels to be kept apart that a value's kernel is among."""
+        last = self.last_kernel(tensor) if self._apart else ""
+        return min((one for one in self._apart if last in one), key=len, default=frozenset())
+
+    def _leaves(self, tensor: str, part: frozenset[str]) -> bool:
+        last = self.last_kernel(tensor) if part else ""
+        return bool(last) and last not in part
 
     def role(self, tensor: str) -> Role:
         """The role of the network that a value belongs to, by the variables nearest behind it."""
