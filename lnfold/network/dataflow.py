@@ -200,12 +200,14 @@ class _Finder:
         return tensor if name in taken else name
 
     def _precision(self, walk: Walk) -> str:
-        """The coarsest floating-point type among the operations of its layers."""
+        """The coarsest floating-point type of its layers, or that a value between is cast to."""
         types = {
             int(self.graph.node(name).number("T", 1))
             for name, layer in walk.layers.items()
             if isinstance(layer, Dense | Norm)
         }
+        narrowed = self.patterns.constants.passage.narrowed
+        types.update(narrowed[one] for one in (*walk.layers, *walk.inputs) if one in narrowed)
         return next((_PRECISIONS[one] for one in _PRECISIONS if one in types), "float32")
 
     def named(self, networks: list[Network]) -> list[Network]:

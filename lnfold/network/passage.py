@@ -22,6 +22,7 @@ _HANDS_ON: Final = words(
 )
 _LAYS_OUT: Final = words("Reshape Squeeze ExpandDims Transpose")
 _FLOATS: Final = frozenset([1, 2, 14, 19])  # float, double, bfloat16, half
+_NARROW: Final = frozenset([14, 19])  # bfloat16, half
 _DISCRETE: Final = frozenset([3, 4, 5, 6, 9, 10, 17, 22, 23])  # integers and bool
 
 
@@ -33,6 +34,7 @@ class Passage:
         self.shapes = Shapes(graph)
         self._same: dict[str, str | None] = {}
         self._behind: dict[str, str] = {}
+        self.narrowed: dict[str, int] = {}  # tensor → DataType that a cast takes its values to
 
     def same(self, tensor: str) -> str | None:
         """The tensor that a node hands on unchanged, None where it computes something."""
@@ -63,15 +65,20 @@ class Passage:
         """The tensor whose rows a tensor holds."""
         if tensor in self._behind:
             return self._behind[tensor]
-        passed = [tensor]
+        passed, casts = [tensor], list[int]()
         while True:
             source = self._behind.get(tensor) or self.same(tensor) or self._same_rows(tensor)
             if source is None or source == tensor or len(passed) > len(self.graph.nodes):
                 break
             passed.append(source)
+            if self.graph.node(tensor).op == "Cast":
+                casts.append(int(self.graph.node(tensor).number("DstT", 1)))
             tensor = source
         for one in passed:
             self._behind[one] = tensor
+        narrow = _NARROW.intersection(casts)
+        if narrow:
+            self.narrowed[tensor] = min(narrow)
         return tensor
 
     def _same_rows(self, tensor: str) -> str | None:

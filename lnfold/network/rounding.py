@@ -19,6 +19,7 @@ from lnfold.network.run import run
 SHUFFLED_RUNS = 3
 MULTIPLE = 4  # another program's rounding may be this much worse than the worst run seen here
 SEED = 0
+BFLOAT16_PER_FLOAT16 = 8  # NumPy has no bfloat16; its significand is three bits shorter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,13 +45,15 @@ def measure_rounding(network: Network, inputs: Mapping[str, Array]) -> Rounding:
     """Runs a network in float64 and, in several orders, in the precision of the original."""
     double = run(network, inputs, np.float64)
     single = run(network, inputs, np.float32)
-    own = np.float16 if network.precision == "float16" else np.float32
+    own = np.float32 if network.precision == "float32" else np.float16
+    coarser = BFLOAT16_PER_FLOAT16 if network.precision == "bfloat16" else 1
     noise = 0.0
     for seed in range(SHUFFLED_RUNS):
         shuffled = run(network, inputs, own, shuffle=np.random.default_rng([SEED, seed]))
         noise = max(noise, largest_difference(shuffled, double))
     scale = max((float(np.abs(one).max(initial=0)) for one in double.values()), default=0.0)
-    ulp = float(np.finfo(own).eps) * scale
+    noise *= coarser
+    ulp = coarser * float(np.finfo(own).eps) * scale
     return Rounding(
         single, double, largest_difference(single, double), noise, MULTIPLE * (noise + ulp)
     )
