@@ -30,7 +30,7 @@ from lnfold.relations.lifted import Lifted
 Array = np.ndarray
 
 STEPS: Final = 4000  # each costs 2·inputs·units; a box of 64 units settles in some hundreds
-_WORK: Final = 8e9  # products in all, so that wide layers take seconds
+_WORK: Final = 3e9  # products in all, so that wide layers take seconds
 
 
 @dataclass(frozen=True, slots=True)
