@@ -61,6 +61,11 @@ def given(network: Network, arrays: Mapping[str, Array], path: str) -> Observati
             )
         inputs[one.name] = arrays[name]
     rows = next(iter(inputs.values())).shape[0] if inputs else 0
+    if not rows:
+        raise UsageError(
+            f"{path} holds no rows of inputs for network {network.name}",
+            remedy="Give at least one row, or leave --inputs out: then rows are drawn.",
+        )
     return Observations(inputs, f"{rows} rows of {path}")
 
 

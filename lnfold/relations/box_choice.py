@@ -20,7 +20,7 @@ def box_of_numbers(network: Network, low: float, high: float) -> dict[str, Box]:
         UsageError: low > high or NaN.
     """
     return {
-        one.name: Box(np.full(one.width, float(low)), np.full(one.width, float(high)))
+        one.name: _held(np.full(one.width, float(low)), np.full(one.width, float(high)), "--box")
         for one in network.inputs
     }
 
@@ -42,8 +42,10 @@ def box_of_arrays(network: Network, arrays: Mapping[str, Array], path: str) -> d
         high = both[1] if both is not None and both.ndim == 2 else _side(arrays, one, "high", alone)
         if low is None and high is None:
             continue
-        boxes[one.name] = Box(
-            _fitting(low, one, "low", path, -np.inf), _fitting(high, one, "high", path, np.inf)
+        boxes[one.name] = _held(
+            _fitting(low, one, "low", path, -np.inf),
+            _fitting(high, one, "high", path, np.inf),
+            path,
         )
     if not boxes:
         raise UsageError(
@@ -63,6 +65,10 @@ def _side(arrays: Mapping[str, Array], one: Input, side: str, alone: bool) -> Ar
 def _fitting(given: Array | None, one: Input, side: str, path: str, absent: float) -> Array:
     if given is None:
         return np.full(one.width, absent)
+    if given.dtype.kind not in "fiub":
+        raise UsageError(
+            f"{side} of the box in {path} holds {given.dtype} values, not real numbers"
+        )
     array = np.asarray(given, np.float64).ravel()
     if array.size not in (1, one.width):
         raise UsageError(
@@ -71,3 +77,18 @@ def _fitting(given: Array | None, one: Input, side: str, path: str, absent: floa
             remedy=f"Give {one.width} numbers, or one for all.",
         )
     return np.broadcast_to(array, (one.width,)).copy()
+
+
+def _held(low: Array, high: Array, where: str) -> Box:
+    """The box, as far as float32 can hold it: a side beyond its largest number is no side."""
+    box = Box(low, high)
+    largest = float(np.finfo(np.float32).max)
+    if (low > largest).any() or (high < -largest).any():
+        raise UsageError(
+            f"the box of {where} holds no number that a float32 input can be",
+            remedy=f"Stay between {-largest:.1e} and {largest:.1e}.",
+        )
+    return Box(
+        np.where(box.low < -largest, -np.inf, box.low),
+        np.where(box.high > largest, np.inf, box.high),
+    )

@@ -45,13 +45,15 @@ def distribution(vector: Array) -> Distribution:
         return Distribution(values.size, values.size, None, None, None, 0.0, 0, 0, 0, (0,) * BINS)
     size = np.abs(finite)
     low, high = float(finite.min()), float(finite.max())
+    with np.errstate(over="ignore"):
+        length = float(np.linalg.norm(finite))
     return Distribution(
         count=values.size,
         nonfinite=values.size - finite.size,
         minimum=low,
         mean=float(finite.mean()),
         maximum=high,
-        norm=float(np.linalg.norm(finite)),
+        norm=length,
         negative=int((finite < 0).sum()),
         zero=int((finite == 0).sum()),
         tiny=int(((size > 0) & (size < _TINY * size.max())).sum()),

@@ -278,6 +278,7 @@ def _largest(error: Array) -> float:
 
 def _r2(error: Array, exact: Array) -> float | None:
     total = float(np.square(exact - exact.mean(axis=0)).sum())
-    # units that are constant but for rounding have nothing that a candidate could explain
-    rounding = exact.size * float(np.finfo(float).eps * np.abs(exact).max(initial=0.0)) ** 2
+    # units that are constant but for rounding, of sums over all of them, have nothing to explain
+    ulp = float(np.finfo(float).eps * exact.shape[1] * np.abs(exact).max(initial=0.0))
+    rounding = exact.size * ulp**2
     return 1 - float(np.square(error).sum()) / total if total > rounding else None

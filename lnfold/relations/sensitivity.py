@@ -139,7 +139,8 @@ def _derivative(pair: Pair, read: Array, gamma: Array) -> tuple[Array, Array]:
     lost = 1 / units if isinstance(norm, LayerNorm) else 0.0
     mean_square = np.square(z).mean(axis=1, keepdims=True)
     rows = 1 - lost - np.square(z) * (2 - mean_square) / units
-    square = (np.square(gamma) * rows).sum(axis=1)
+    # with one or two units nothing but rounding is left, on either side of 0
+    square = (np.square(gamma) * np.maximum(rows, 0)).sum(axis=1)
     return z, np.divide(square, np.square(s), out=np.zeros_like(square), where=s > 0)
 
 

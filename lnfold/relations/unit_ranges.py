@@ -135,8 +135,8 @@ def _by_cone(found: _Found, box: Box, which: Array) -> None:
     left, singular, right = np.linalg.svd((root / scale)[:, used], full_matrices=False)
     rank = int((singular > singular[0] * 1e-13 * max(root.shape)).sum()) if singular.size else 0
     left, singular, right = left[:, :rank], singular[:rank], right[:rank]
-    sides = box.cone()[:, used] / scale[used]
-    seen = sides @ right.T
+    sides = box.cone() / scale
+    seen = sides[:, used] @ right.T
     # a side that leaves what R can see bounds nothing: other inputs with the same units do
     lengths = np.linalg.norm(sides, axis=1)
     inside = np.linalg.norm(seen, axis=1) >= (1 - 1e-9) * lengths

@@ -23,6 +23,8 @@ from lnfold.relations.unit_ranges import CLOSE, Bound
 
 Array = np.ndarray
 
+_SAME = 64 * float(np.finfo(np.float64).eps) / CLOSE  # of the margin: what is rounding alone
+
 
 class Verdict(Enum):
     """What a unit can do, bound to the sentence that says it."""
@@ -56,7 +58,7 @@ class Units:
         proved: whether the verdict is certain. A MIXED unit is certain where it was seen, or is
             bound by exact bounds, to be on both sides of 0.
         lowest, highest, firing: over inputs of the box, the extremes and the share of rows that
-            are above 0; None where the network was not run.
+            are above 0; None where the network was not run, or delivered no finite row.
         at_infimum, at_supremum: [units, inputs of the dense layer], where the bounds are
             attained, the direction in which they are approached, or NaN.
         attained_infimum, attained_supremum: whether those are inputs, not directions.
@@ -104,7 +106,7 @@ def describe_units(
     with np.errstate(invalid="ignore"):
         infimum = np.where(gamma == 0, beta, gamma * bottom.values + beta)
         supremum = np.where(gamma == 0, beta, gamma * top.values + beta)
-    seen = None if values is None else np.asarray(values[pair.norm.name], np.float64)
+    seen = None if values is None else _finite_rows(values[pair.norm.name])
     lowest = None if seen is None else seen.min(axis=0)
     highest = None if seen is None else seen.max(axis=0)
     exact_low, exact_high = (bottom.exact & free) | (gamma == 0), (top.exact & free) | (gamma == 0)
@@ -131,6 +133,13 @@ def describe_units(
         top.attained,
         free,
     )
+
+
+def _finite_rows(values: Array) -> Array | None:
+    """The rows [rows, units] without NaN or infinity; None where there are none."""
+    rows = np.asarray(values, np.float64)
+    finite: Array = rows[np.isfinite(rows).all(axis=1)]
+    return finite if len(finite) else None
 
 
 def _bounds(pair: Pair, reaches: Mapping[str, Reach]) -> tuple[Bound, Bound, bool]:
@@ -192,7 +201,7 @@ def _verdicts(
     ceiling = 6.0 if "relu6" in functions else np.inf
     found = []
     for low, high, slack in zip(infimum, supremum, margin, strict=True):
-        if low == high:
+        if high - low <= slack * _SAME:
             found.append(Verdict.CONSTANT)
         elif cut and high <= -slack:
             found.append(Verdict.DEAD)

@@ -113,10 +113,21 @@ def _whole_numbers(axis: Any) -> None:
     axis.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
 
+def _bars(axis: Any, values: Array, bins: int, colour: str) -> None:
+    """The bars of a histogram; values that no bins can divide become one."""
+    if not values.size:
+        return
+    low, high = float(values.min()), float(values.max())
+    size = max(abs(low), abs(high))
+    if high - low <= 4 * bins * float(np.spacing(size)):
+        low, high, bins = low - max(size, 1.0) / 2, high + max(size, 1.0) / 2, 1
+    axis.hist(values, bins=bins, range=(low, high), color=colour)
+
+
 def histogram(canvas: Canvas, name: str, values: Array, colour: str) -> Markup:
     """The distribution of one vector over its units."""
     figure, axis = canvas.axes(width=3.3, height=2.2)
-    axis.hist(values[np.isfinite(values)], bins=24, color=colour)
+    _bars(axis, values[np.isfinite(values)], 24, colour)
     axis.set_xlabel(name)
     axis.set_ylabel("units")
     _whole_numbers(axis)
@@ -181,7 +192,7 @@ def unit_ranges(
 def deviation_histogram(canvas: Canvas, s: Array, smallest: float | None) -> Markup:
     """s(x) over the inputs used, and the least that any input can give."""
     figure, axis = canvas.axes()
-    axis.hist(s[np.isfinite(s)], bins=40, color=SERIES[0])
+    _bars(axis, s[np.isfinite(s)], 40, SERIES[0])
     if smallest is not None:
         axis.axvline(smallest, color=SERIES[4], linestyle="--", label="never below (proved)")
         _legend(axis)

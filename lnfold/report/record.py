@@ -18,6 +18,7 @@ from lnfold.network.roles import role_of
 from lnfold.network.rounding import measure_rounding
 from lnfold.network.run import run
 from lnfold.relations.answer import Answer, answer
+from lnfold.relations.one_vector import Candidate, candidates_for, rows_needed
 from lnfold.relations.relate import Relation, relate
 
 if TYPE_CHECKING:  # the full account costs imports that the short report does without
@@ -116,6 +117,7 @@ def build_report(
         _network_report(checkpoint, network, question, arrays if network is target else None)
         for network in networks
     )
+    notes.extend(_too_few_rows(reports))
     return Report(checkpoint, recovery, reports, tuple(notes))
 
 
@@ -189,6 +191,25 @@ def _network_for(networks: tuple[Network, ...], arrays: Mapping[str, Array]) -> 
             for network in originals
         ),
     )
+
+
+def _too_few_rows(reports: tuple[NetworkReport, ...]) -> list[str]:
+    """A note for every network whose inputs are too few for a fit; it says how many it takes."""
+    notes = []
+    for one in reports:
+        rows = len(next(iter(one.observations.inputs.values()))) if one.observations else 0
+        fitted = (
+            rows_needed(relation.pair)
+            for relation in one.relations
+            if Candidate.BEST_AFFINE_FIT in candidates_for(relation.pair)
+        )
+        needed = max(fitted, default=0)
+        if 0 < rows < needed:
+            notes.append(
+                f"{rows} rows of inputs are too few for the best affine fit of every layer of "
+                f"{one.network.name}: that takes {needed}"
+            )
+    return notes
 
 
 def _nonfinite_notes(networks: tuple[Network, ...]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import warnings
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from lnfold.network.recover import recover
 from lnfold.report.explanation import explain
 from lnfold.report.full import BoxOption, with_detail
 from lnfold.report.json_report import as_json, schema
-from lnfold.report.record import build_report
+from lnfold.report.record import Question, build_report
 from lnfold.report.section import Section, as_text
 
 SAMPLES = ["cartpole_actor", "cartpole_actor_keras", "cartpole_actor_batchnorm"]
@@ -84,6 +86,52 @@ def test_wrong_boxes_are_refused_before_anything_is_proved(real, tmp_path):
         detailed(real / "question_actor", BoxOption(None, path))
     with pytest.raises(UsageError, match="give one"):
         detailed(real / "question_actor", BoxOption((0.0, 1.0), path))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"low": np.array(["a"] * 5)}, "holds <U1 values, not real numbers"),
+        ({"low": np.zeros(5) * 1j}, "holds complex128 values, not real numbers"),
+        ({"low": np.full(5, np.nan)}, "the box is empty: input 0 goes from nan to inf"),
+        ({"low": np.full(5, 1e39)}, "holds no number that a float32 input can be"),
+        ({"width": np.zeros(5)}, "holds no box for network actor; it holds: width"),
+    ],
+)
+def test_a_box_of_anything_else_is_refused(samples, tmp_path, arrays, said):
+    """Texts, complex numbers, NaN, numbers beyond float32, and no box at all."""
+    path = str(tmp_path / "box.npz")
+    np.savez(path, **arrays)
+    with pytest.raises(UsageError, match=re.escape(said)):
+        detailed(samples / "cartpole_actor", BoxOption(None, path))
+
+
+def test_a_side_beyond_float32_is_no_side(samples):
+    """Then all inputs there are are meant, and no warning of an overflow is seen."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        wide = detailed(samples / "cartpole_actor", BoxOption((-1e300, 1e300)))
+    free = detailed(samples / "cartpole_actor")
+    for one, other in zip(
+        wide.networks[0].detail.layers, free.networks[0].detail.layers, strict=True
+    ):
+        np.testing.assert_array_equal(one.units.supremum, other.units.supremum)
+
+
+def test_too_few_inputs_say_how_many_a_fit_takes(samples, tmp_path):
+    """Three rows: a note in the report, and no fit; no rows at all are refused."""
+    path = str(tmp_path / "few.npz")
+    np.savez(path, inputs=np.zeros((3, 5), np.float32))
+    with open_checkpoint(samples / "cartpole_actor") as checkpoint:
+        report = build_report(checkpoint, recover(checkpoint), Question(inputs=path))
+    said = "3 rows of inputs are too few for the best affine fit of every layer of actor"
+    assert any(note.startswith(said) and note.endswith("takes 130") for note in report.notes)
+    np.savez(path, inputs=np.zeros((0, 5), np.float32))
+    with (
+        open_checkpoint(samples / "cartpole_actor") as checkpoint,
+        pytest.raises(UsageError, match="holds no rows of inputs"),
+    ):
+        build_report(checkpoint, recover(checkpoint), Question(inputs=path))
 
 
 def test_the_explanation_is_plain_text_of_eighty_columns(real):

@@ -225,6 +225,37 @@ def test_an_input_that_nothing_reads_changes_no_bound():
         np.testing.assert_allclose(wide.values, narrow.values, atol=slack(lifted))
 
 
+@pytest.mark.parametrize("place", [0.0, 2.5, -7.0])
+def test_a_bounded_input_that_nothing_reads_changes_no_bound(place):
+    """Its side of the box, wherever that is, holds nothing back."""
+    lifted = lifted_of(6, 2, 9)
+    wider = Lifted(
+        np.insert(lifted.rows, 2, 0.0, axis=0), lifted.epsilon, lifted.gamma, lifted.beta
+    )
+    box = Box(np.array([-1.0, 0.5]), np.array([1.0, 2.0]))
+    padded = Box(np.append(box.low, place), np.append(box.high, place + 1))
+    for narrow, wide in zip(
+        normalised_ranges(lifted, box), normalised_ranges(wider, padded), strict=True
+    ):
+        np.testing.assert_allclose(wide.values, narrow.values, atol=slack(lifted))
+        assert wide.exact.all()
+
+
+@given(seeds, st.integers(1, 4), st.integers(4, 12), kinds)
+@settings(max_examples=25)
+def test_without_bias_and_epsilon_no_sample_of_a_box_passes_its_bounds(seed, inputs, units, kind):
+    """Then s does not see the last coordinate of (x, 1), and a box is its cone of directions."""
+    generator = generator_of(seed)
+    kernel = generator.normal(size=(inputs, units))
+    lifted = lift(dense("d", "x", kernel, None), norm("n", "d", None, None, 0.0, kind))
+    for box in (boxes(generator, inputs), Box(np.full(inputs, -2.0), np.full(inputs, 3.0))):
+        share = generator.uniform(0, 1, (2000, inputs))
+        z = lifted.normalised(box.low + share * (box.high - box.low))
+        low, high = normalised_ranges(lifted, box)
+        assert (z <= high.values + slack(lifted)).all()
+        assert (z >= low.values - slack(lifted)).all()
+
+
 def test_inputs_of_very_different_sizes_keep_their_bounds():
     """Measuring an input in units a million times smaller changes no unit's range."""
     lifted = lifted_of(2, 3, 12)
