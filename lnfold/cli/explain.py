@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import click
@@ -47,7 +48,7 @@ def command(
     from lnfold.relations.copies import copy_differences
     from lnfold.report.explanation import explain
     from lnfold.report.full import BoxOption, with_detail
-    from lnfold.report.section import as_text
+    from lnfold.report.section import WIDTH, as_text
 
     with open_checkpoint(path) as checkpoint:
         recovery = recover(checkpoint, settings(**facts, network=network))
@@ -56,7 +57,8 @@ def command(
         chosen = Report(checkpoint, recovery, tuple(_originals(report, network)), report.notes)
         with progress("corners of the box") as watch:
             full = with_detail(chosen, BoxOption(box, box_file), watch)
-        texts = [as_text(explain(one, copies, layer, unit)) for one in full.networks]
+        width = min(WIDTH, shutil.get_terminal_size().columns)
+        texts = [as_text(explain(one, copies, layer, unit), width) for one in full.networks]
     if not texts:
         texts = ["No dense layer was found, so there is no network to explain.\n"]
     click.echo("\n\n".join(texts), nl=False)

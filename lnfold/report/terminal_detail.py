@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.text import Text
 
@@ -17,7 +18,8 @@ from lnfold.relations.units import Units, Verdict
 from lnfold.report.record import NetworkReport
 from lnfold.report.terminal import BARS
 
-WIDTH = 48
+WIDEST, NARROWEST = 48, 12  # columns of a unit's bar
+BESIDE = 24  # columns of what stands around it
 MOST = 16  # units a layer that get a bar of their own
 _MARKS = {Verdict.DEAD: "dead", Verdict.ALWAYS_ON: "on", Verdict.CONSTANT: "constant"}
 _STYLES = {Verdict.DEAD: "red", Verdict.ALWAYS_ON: "green", Verdict.CONSTANT: "magenta"}
@@ -104,30 +106,43 @@ def _units(units: Units) -> Iterator[RenderableType]:
     counts = ", ".join(f"{units.count(one)} {mark}" for one, mark in _MARKS.items())
     tight = "exact" if bool(np.all(units.exact_infimum & units.exact_supremum)) else "sound"
     yield Text(f"units proved: {counts} of {len(units.verdicts)} ({tight} bounds)")
-    finite = np.isfinite(units.infimum) & np.isfinite(units.supremum)
-    if not finite.any():
-        return
-    low, high = float(units.infimum[finite].min()), float(units.supremum[finite].max())
-    low, high = min(low, 0.0), max(high, 0.0)
-    order = [i for i in np.argsort(units.supremum + units.infimum) if finite[i]]
-    # the ends of the order are where the dead and the always-on units are
-    shown = order if len(order) <= MOST else [*order[: MOST // 2], *order[-MOST // 2 :]]
-    for index in shown:
-        yield _bar(units, int(index), low, high)
-    if len(shown) < len(order):
-        yield Text(f"… {len(order) - len(shown)} units between these", style="dim")
-    yield Text(
-        f"     {figure(low):<10}· can be  ━ was  │ zero{figure(high):>{WIDTH - 31}}   fired",
-        style="dim",
-    )
+    if np.isfinite(units.infimum).any() and np.isfinite(units.supremum).any():
+        yield UnitBars(units)
 
 
-def _bar(units: Units, index: int, low: float, high: float) -> Text:
+@dataclass(frozen=True, slots=True, eq=False)
+class UnitBars:
+    """What units can be and what they were, a line each, as wide as the terminal lets them."""
+
+    units: Units
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        units = self.units
+        width = min(max(options.max_width - BESIDE, NARROWEST), WIDEST)
+        finite = np.isfinite(units.infimum) & np.isfinite(units.supremum)
+        low = min(float(units.infimum[finite].min(initial=0.0)), 0.0)
+        high = max(float(units.supremum[finite].max(initial=0.0)), 0.0)
+        order = [i for i in np.argsort(units.supremum + units.infimum) if finite[i]]
+        # the ends of the order are where the dead and the always-on units are
+        shown = order if len(order) <= MOST else [*order[: MOST // 2], *order[-MOST // 2 :]]
+        for index in shown:
+            yield _bar(units, int(index), low, high, width)
+        if len(shown) < len(order):
+            yield Text(f"… {len(order) - len(shown)} units between these", style="dim")
+        right = figure(high)
+        yield Text(
+            f"     {figure(low).ljust(width - len(right))}{right}  above 0",
+            style="dim",
+        )
+        yield Text("     · can be   ━ was   │ zero", style="dim")
+
+
+def _bar(units: Units, index: int, low: float, high: float, width: int) -> Text:
     def place(value: float) -> int:
         share = (value - low) / (high - low) if high > low else 0.0
-        return min(max(int(share * WIDTH), 0), WIDTH - 1)
+        return min(max(int(share * width), 0), width - 1)
 
-    cells = [" "] * WIDTH
+    cells = [" "] * width
     for cell in range(place(units.infimum[index]), place(units.supremum[index]) + 1):
         cells[cell] = "·"
     if units.lowest is not None and units.highest is not None:
@@ -138,7 +153,8 @@ def _bar(units: Units, index: int, low: float, high: float) -> Text:
     line = Text(f"{index:4} ").append("".join(cells), style=_STYLES.get(verdict, "cyan"))
     if units.firing is not None:
         line.append(f" {units.firing[index]:5.0%}")
-    return line.append(f"  {_MARKS.get(verdict, '')}".rstrip(), style=_STYLES.get(verdict, ""))
+    mark = _MARKS.get(verdict, "")
+    return line.append(f"  {mark}" if mark else "", style=_STYLES.get(verdict, ""))
 
 
 def _independence(detail: Detail) -> Text:
