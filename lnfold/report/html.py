@@ -25,13 +25,15 @@ from lnfold.whole_file import whole_file
 
 
 def write_html(report: Report, path: str, inputs: Iterable[str] = ()) -> None:
-    """Writes the page, whole or not at all.
+    """Writes the page, with the steps that folding would take, whole or not at all.
 
     Raises:
         OutputError: it cannot be written, or is one of ``inputs``.
         UsageError: matplotlib is not installed; it names the extra.
     """
-    page = as_html(report)
+    from lnfold.report.html_fold import folding_parts
+
+    page = as_html(report, folding_parts(report))
     with whole_file(path, inputs=inputs) as file:
         file.write(page.encode("utf-8"))
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from lnfold.figures import figure
-from lnfold.folding.certificate import ROUNDING_LIMIT, Certificate, Folded, Refusal
+from lnfold.folding.certificate import (
+    ROUNDING_LIMIT,
+    Certificate,
+    Folded,
+    FoldingLimitError,
+    Refusal,
+)
+from lnfold.folding.fold import fold_together
 from lnfold.folding.steps import Reason
-from lnfold.report.html import as_html
+from lnfold.report.html import as_html, split_copies
 from lnfold.report.html_elements import Markup, Number, breaking, joined, table, tag
 from lnfold.report.record import Report
 from lnfold.whole_file import whole_file
@@ -25,6 +32,17 @@ def write_fold_html(
     page = as_html(report, [fold_part(one) for one in folded])
     with whole_file(path, inputs=inputs) as file:
         file.write(page.encode("utf-8"))
+
+
+def folding_parts(report: Report) -> list[Markup]:
+    """What `lnfold fold` would do: a section for each network that the page shows in full."""
+    whole = [one.network for one in report.networks if one.network.complete]
+    shown = {one.network.name for one in split_copies(report.networks)[0]}
+    try:
+        folded = fold_together(whole)
+    except FoldingLimitError as error:
+        return [tag("section", tag("h2", "Folding"), tag("p", str(error), class_="warn"))]
+    return [fold_part(one) for one in folded if one.original.name in shown]
 
 
 def fold_part(folded: Folded) -> Markup:
