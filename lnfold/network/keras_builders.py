@@ -17,11 +17,11 @@ from lnfold.network.layers import (
     Add,
     Affine,
     BatchNorm,
-    Clip,
     Concat,
     Dense,
     Gap,
     GroupNorm,
+    Layer,
     LayerNorm,
     Multiply,
     Norm,
@@ -61,6 +61,8 @@ def _norm(kind: type[Norm], *gains: str) -> Builder:
         epsilon = _epsilon(made, call)
         scope = made.scope(call) or call.layer
         place = (call.name, sources[:1], scope, gamma, beta, epsilon)
+        if kind is GroupNorm and config.get("groups") == 1 and made.rank(sources[0]) == 2:
+            return made.append(LayerNorm(*place))  # one group of all units
         if kind is GroupNorm:
             norm = GroupNorm(*place)
             made.gaps.append(Gap(f"{norm.reason} (layer '{call.layer}')"))
@@ -94,7 +96,7 @@ def _activation(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
 
 def _relu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
     config = call.config
-    if config.get("threshold"):
+    if config.get("threshold") or call.class_name == "ThresholdedReLU":
         raise IncompleteError("a ReLU with a threshold")
     slope, highest = config.get("negative_slope") or 0.0, config.get("max_value")
     if slope:
@@ -103,10 +105,7 @@ def _relu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
         return made.function(call, sources[0], "relu6", None, "max_value")
     else:
         value = made.function(call, sources[0], "relu", None, "class")
-    if highest is None:
-        return value
-    bound = Parameter(np.asarray(highest, np.float32))
-    return made.append(Clip(f"{call.name}/max_value", (value,), call.layer, None, bound))
+    return value if highest is None else made.clipped(call, value, None, highest)
 
 
 def _leaky_relu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
@@ -114,10 +113,25 @@ def _leaky_relu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
     return made.function(call, sources[0], "leaky_relu", float(slope), "negative_slope")
 
 
+def _prelu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    """max(x, 0) + alpha·min(x, 0), alpha [units]."""
+    if made.rank(sources[0]) != 2:
+        raise IncompleteError("a PReLU of more than rows")
+    alpha = made.required(call, "alpha")
+    positive = made.function(call, sources[0], "relu", None, "class")
+    negative = made.clipped(call, sources[0], None, 0.0)
+    return made.added(call, positive, made.scaled(call, negative, alpha, None))
+
+
 def _elu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
-    if call.config.get("alpha", 1.0) != 1.0:
-        raise IncompleteError("an ELU whose alpha is not 1")
-    return made.function(call, sources[0], "elu", None, "class")
+    """max(x, 0) + alpha·elu(min(x, 0))."""
+    alpha = call.config.get("alpha", 1.0)
+    if alpha == 1.0:
+        return made.function(call, sources[0], "elu", None, "class")
+    positive = made.function(call, sources[0], "relu", None, "class")
+    below = made.clipped(call, sources[0], None, 0.0)
+    decayed = made.function(call, below, "elu", None, "alpha")
+    return made.added(call, positive, made.scaled(call, decayed, float(alpha), None))
 
 
 def _softmax(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
@@ -134,6 +148,43 @@ def _combine(kind: type[Add] | type[Multiply]) -> Builder:
     return lambda made, call, sources: made.append(kind(call.name, sources, call.layer))
 
 
+def _average(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    return made.scaled(call, made.added(call, *sources), 1 / len(sources), None)
+
+
+def _subtract(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    return made.added(call, sources[0], made.scaled(call, sources[1], -1.0, None))
+
+
+def _operation(kind: str) -> Builder:
+    """Arithmetic that a program did without a layer, on two values or a value and a number."""
+
+    def build(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+        if len(call.operands) != 2 or sum(one is None for one in call.operands) != len(sources):
+            raise IncompleteError("an operation on more than two values or numbers")
+        left, right = call.operands
+        if left is None and right is None:
+            if kind == "Divide":
+                raise IncompleteError("the quotient of two values")
+            if kind == "Subtract":
+                return _subtract(made, call, sources)
+            both = Add if kind == "Add" else Multiply
+            return made.append(both(call.name, sources, call.layer))
+        number = right if left is None else left
+        assert number is not None
+        if kind == "Divide" and (left is not None or not number):
+            raise IncompleteError("a division by a value")
+        scale, shift = {
+            "Add": (None, number),
+            "Subtract": (None, -number) if left is None else (-1.0, number),
+            "Multiply": (number, None),
+            "Divide": (1 / number if number else None, None),
+        }[kind]
+        return made.scaled(call, sources[0], scale, shift)
+
+    return build
+
+
 def _rescaling(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
     scale, offset = (
         np.asarray(call.config.get(key) or 0, np.float32) for key in ("scale", "offset")
@@ -143,16 +194,29 @@ def _rescaling(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
 
 
 def _normalization(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
-    mean, variance = made.required(call, "mean"), made.required(call, "variance")
+    """(x − mean) / max(√variance, 1e-7), or its inverse; both adapted or stated in the config."""
+    config = call.config
+    if config.get("mean") is not None:
+        stated = (np.asarray(config[key], np.float32).ravel() for key in ("mean", "variance"))
+        mean, variance = (Parameter(one, (), f"{call.layer}.config") for one in stated)
+    else:
+        mean, variance = made.required(call, "mean"), made.required(call, "variance")
+    if mean.array.size not in (1, made.width(sources[0])):
+        raise IncompleteError("a Normalization over other axes than the units of a row")
     deviation = np.maximum(np.sqrt(variance.array), np.float32(_SMALLEST_DEVIATION))
-    stored = Parameter(deviation, variance.variables)
-    return made.append(Standardize(call.name, sources[:1], scope_of(mean.name), mean, stored))
+    stored = Parameter(deviation, variance.variables, variance.where)
+    if config.get("invert"):
+        layer: Layer = Affine(call.name, sources[:1], call.layer, stored, mean)
+    else:
+        scope = scope_of(mean.name) if mean.variables else call.layer
+        layer = Standardize(call.name, sources[:1], scope, mean, stored)
+    return made.append(layer)
 
 
 def _flatten(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
     """Nothing to do for rows; an input of several dimensions becomes one row."""
     value, rank = sources[0], made.rank(sources[0])
-    if rank == 2:
+    if rank == 2 or made.flattened(value):
         return value
     raise IncompleteError(f"{call.class_name} of a value of {rank or 'unknown'} dimensions")
 
@@ -167,11 +231,16 @@ BUILDERS: Final[dict[str, Builder]] = {
     "Activation": _activation,
     "ReLU": _relu,
     "LeakyReLU": _leaky_relu,
+    "ThresholdedReLU": _relu,
+    "PReLU": _prelu,
     "ELU": _elu,
     "Softmax": _softmax,
     "Concatenate": _concatenate,
     "Add": _combine(Add),
     "Multiply": _combine(Multiply),
+    "Average": _average,
+    "Subtract": _subtract,
+    **{f"Operation {kind}": _operation(kind) for kind in ("Add", "Subtract", "Multiply", "Divide")},
     "Rescaling": _rescaling,
     "Normalization": _normalization,
     "Flatten": _flatten,

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+import numpy as np
 
 from lnfold.checkpoint.variables import Variable
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.keras_config import Call
-from lnfold.network.layers import Activation, Gap, Input, Layer, Opaque, Parameter
+from lnfold.network.keras_variables import KerasVariables
+from lnfold.network.layers import (
+    Activation,
+    Add,
+    Affine,
+    Clip,
+    Gap,
+    Input,
+    Layer,
+    Opaque,
+    Parameter,
+)
+from lnfold.network.scopes import scope_of
 from lnfold.network.words import words
 
 # Keras' names of activations that are called otherwise here.
@@ -43,22 +58,24 @@ class KerasLayers:
     """Turns the calls of one model into layers.
 
     Attributes:
+        version: of the Keras that wrote the config, 2 or 3.
         inputs, layers, gaps: what has been made so far.
         values: what each call delivers: the value's name in the network.
     """
 
-    def __init__(self, variables: Mapping[str, Variable], builders: Mapping[str, Builder]) -> None:
+    def __init__(
+        self, variables: Mapping[str, Variable], builders: Mapping[str, Builder], version: int
+    ) -> None:
         self._builders = builders
+        self.version = version
         self.inputs: list[Input] = []
         self.layers: list[Layer] = []
         self.gaps: list[Gap] = []
         self.values: dict[str, str] = {}
         self._ranks: dict[str, int | None] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}  # of inputs, without the rows
         self._widths: dict[str, int] = {}
-        self._scopes: dict[str, dict[str, Variable]] = {}
-        for name, variable in variables.items():
-            scope, _, leaf = name.rpartition("/")
-            self._scopes.setdefault(scope, {})[leaf] = variable
+        self._held = KerasVariables(variables)
 
     def add(self, call: Call) -> None:
         """The layers of one call, after those it reads."""
@@ -94,18 +111,13 @@ class KerasLayers:
         return self._ranks[value]
 
     def scope(self, call: Call) -> str:
-        """The scope of a layer's variables: its name, behind those of its models or others."""
-        ending = [scope for scope in self._scopes if f"/{scope}".endswith(f"/{call.layer}")]
-        if len(ending) > 1 and call.models:
-            inner = "/".join((call.models[-1], call.layer))
-            ending = [scope for scope in ending if scope.endswith(inner)] or ending
-        if len(ending) > 1:
-            ending = [scope for scope in ending if scope == call.layer] or ending
-        return ending[0] if len(ending) == 1 else ""
+        """The scope of a layer's variables; empty where it has none."""
+        held = self._held.of(call)
+        return scope_of(next(iter(held.values())).name) if held else ""
 
     def parameter(self, call: Call, *names: str) -> Parameter | None:
         """A layer's variable of one of these names."""
-        found = self._scopes.get(self.scope(call), {}) if self.scope(call) else {}
+        found = self._held.of(call)
         variable = next((found[name] for name in names if name in found), None)
         return None if variable is None else Parameter(variable.read(), (variable.name,))
 
@@ -122,10 +134,12 @@ class KerasLayers:
         if isinstance(stated, dict):
             stated = stated.get("registered_name") or stated.get("class_name") or "an object"
         function = _FUNCTIONS.get(stated, stated)
-        if function not in _KNOWN:
+        if function not in _KNOWN and function != "hard_tanh":
             raise IncompleteError(f"the activation {stated} is none that lnfold knows")
-        if function == "hard_sigmoid" and "batch_input_shape" in call.config:
-            raise IncompleteError("Keras 2's hard_sigmoid is another function than Keras 3's")
+        if function == "hard_sigmoid" and self.version == 2:
+            return self.clipped(call, self.scaled(call, value, 0.2, 0.5), 0.0, 1.0)
+        if function == "hard_tanh":
+            return self.clipped(call, value, -1.0, 1.0)
         alpha = _LEAKY_RELU_SLOPE if function == "leaky_relu" else None
         return self.function(call, value, function, alpha, "activation")
 
@@ -133,6 +147,33 @@ class KerasLayers:
         name = call.name if self.is_free(call.name) else f"{call.name}/{function}"
         fact = Fact(function, Source.CONFIG, f"{call.layer}.{key}")
         return self.append(Activation(name, (value,), call.layer, fact, alpha))
+
+    def scaled(
+        self, call: Call, value: str, scale: float | Parameter | None, shift: float | None
+    ) -> str:
+        """value · scale + shift, under a name of its own."""
+        factors = tuple(
+            one if isinstance(one, Parameter) or one is None else Parameter(np.asarray(one, "f4"))
+            for one in (scale, shift)
+        )
+        name = self._free(call.name, "scale")
+        return self.append(Affine(name, (value,), call.layer, *factors))
+
+    def clipped(self, call: Call, value: str, low: float | None, high: float | None) -> str:
+        """min(max(value, low), high), under a name of its own."""
+        bounds = tuple(
+            None if one is None else Parameter(np.asarray(one, "f4")) for one in (low, high)
+        )
+        return self.append(Clip(self._free(call.name, "clip"), (value,), call.layer, *bounds))
+
+    def added(self, call: Call, *values: str) -> str:
+        """The sum of values, under a name of its own."""
+        return self.append(Add(self._free(call.name, "add"), values, call.layer))
+
+    def _free(self, name: str, what: str) -> str:
+        while not self.is_free(name):
+            name = f"{name}/{what}"
+        return name
 
     def is_free(self, name: str) -> bool:
         return name not in self._widths
@@ -144,6 +185,19 @@ class KerasLayers:
         if axes not in ([-1], [None if rank is None else rank - 1]):
             raise IncompleteError(f"{call.class_name} over axes {axes}, not the units of a row")
 
+    def flattened(self, value: str) -> bool:
+        """Makes an input of several dimensions one row; whether it is one that nobody has read."""
+        shape = self._shapes.get(value)
+        is_read = any(value in layer.inputs for layer in self.layers)
+        if shape is None or is_read:
+            return False
+        width = math.prod(shape)
+        places = [index for index, one in enumerate(self.inputs) if one.name == value]
+        self.inputs[places[0]] = Input(value, width)
+        self._widths[value], self._ranks[value] = width, 2
+        del self._shapes[value]
+        return True
+
     def _input(self, call: Call) -> str:
         shape = call.config.get("batch_shape") or call.config.get("batch_input_shape")
         if isinstance(shape, dict):
@@ -154,12 +208,13 @@ class KerasLayers:
             width = 0
         self.inputs.append(Input(call.name, width))
         self._widths[call.name] = width
+        if isinstance(shape, list) and all(isinstance(one, int) for one in shape[1:]):
+            self._shapes[call.name] = tuple(shape[1:])
         self._ranks[call.name] = len(shape) if isinstance(shape, list) else None
         return call.name
 
     def _opaque(self, call: Call, sources: tuple[str, ...], reason: str) -> str:
         self.gaps.append(Gap(f"{reason} (layer '{call.layer}')"))
-        scope = self.scope(call)
-        held = self._scopes.get(scope, {}) if scope else {}
-        reads = tuple(variable.name for variable in held.values())
-        return self.append(Opaque(call.name, sources, scope, call.class_name, reads))
+        reads = tuple(variable.name for variable in self._held.of(call).values())
+        opaque = Opaque(call.name, sources, self.scope(call), call.class_name, reads)
+        return self.append(opaque)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from lnfold.checkpoint.variables import Variable
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.keras_builders import BUILDERS
-from lnfold.network.keras_config import read_model
+from lnfold.network.keras_config import Model, read_model
 from lnfold.network.keras_layers import KerasLayers
 from lnfold.network.layers import Network
 
@@ -24,7 +25,7 @@ def network_of_config(config: str, variables: Mapping[str, Variable], file: str)
         GraphError: the config is damaged, or the variables do not fit it.
     """
     model = read_model(config)
-    made = KerasLayers(variables, BUILDERS)
+    made = KerasLayers(variables, BUILDERS, model.version)
     for call in model.calls:
         made.add(call)
     outputs = tuple(dict.fromkeys(made.values[one] for one in model.outputs))
@@ -39,6 +40,24 @@ def network_of_config(config: str, variables: Mapping[str, Variable], file: str)
         layers=tuple(layer for layer in made.layers if layer.name in needed),
         wiring=Fact("calls of the Keras config", Source.CONFIG, file),
         gaps=tuple(made.gaps),
+        precision=_precision(model),
     )
     network.widths()
     return network
+
+
+def _precision(model: Model) -> str:
+    """The narrowest type that a layer computes in, as its policy says: mixed_float16 is half."""
+    policies = [_policy(call.config.get("dtype")) for call in model.calls]
+    for coarse in ("bfloat16", "float16"):
+        if any(policy in (coarse, f"mixed_{coarse}") for policy in policies):
+            return coarse
+    return "float32"
+
+
+def _policy(dtype: Any) -> str:
+    """The name of a dtype policy: a text, or an object of Keras 3 or 2."""
+    if isinstance(dtype, Mapping):
+        config = dtype.get("config")
+        dtype = config.get("name") if isinstance(config, Mapping) else None
+    return str(dtype)
