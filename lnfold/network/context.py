@@ -12,11 +12,10 @@ from lnfold.network.layers import LSTM, Activation, Add, Dense, Network, Norm, O
 class Context(Enum):
     """What a normalisation reads; ``sentence`` is what the reader is told."""
 
-    AFTER_DENSE = "after_dense"
-    AFTER_ACTIVATION = "after_activation"
-    POST_NORM = "post_norm"
-    PRE_NORM = "pre_norm"
-    ON_INPUT = "on_input"
+    DENSE = "dense"
+    ACTIVATION = "activation"
+    RESIDUAL = "residual"
+    INPUT = "input"
     OTHER = "other"
 
     @property
@@ -25,12 +24,11 @@ class Context(Enum):
 
 
 _SENTENCES = {
-    Context.AFTER_DENSE: "it normalises a dense layer, and nothing else reads that layer",
-    Context.AFTER_ACTIVATION: "it normalises activations",
-    Context.POST_NORM: "it normalises the sum that a residual connection ends in (post-norm)",
-    Context.PRE_NORM: "it normalises a residual stream that also goes past it (pre-norm)",
-    Context.ON_INPUT: "it normalises an input of the network",
-    Context.OTHER: "it normalises what lnfold does not run",
+    Context.DENSE: "the norm reads the dense layer directly",
+    Context.ACTIVATION: "the norm reads what an activation delivers",
+    Context.RESIDUAL: "the norm reads a sum of several values",
+    Context.INPUT: "the norm reads an input of the network",
+    Context.OTHER: "no dense layer stands directly in front of the norm",
 }
 
 
@@ -41,6 +39,7 @@ class NormContext:
     Attributes:
         norm: its name.
         context: what it reads.
+        pre_norm: whether what it reads also goes past it into a sum: a residual stream.
         readers: the layers that read it: gamma and beta fold forward only into all of them.
         fetched: whether its value is an output of the network.
         blocked_by: the names of readers that are no dense layers and no LSTMs, whose kernel and
@@ -49,9 +48,22 @@ class NormContext:
 
     norm: str
     context: Context
+    pre_norm: bool
     readers: tuple[str, ...]
     fetched: bool
     blocked_by: tuple[str, ...]
+
+    @property
+    def post_norm(self) -> bool:
+        """Whether it normalises the sum that a residual connection ends in."""
+        return self.context is Context.RESIDUAL and not self.pre_norm
+
+    @property
+    def sentence(self) -> str:
+        """What it reads, and where it stands beside a residual connection."""
+        place = " (post-norm)" if self.post_norm else ""
+        place = ", which also goes past it into a sum (pre-norm)" if self.pre_norm else place
+        return self.context.sentence + place
 
 
 def norm_contexts(network: Network) -> tuple[NormContext, ...]:
@@ -65,38 +77,34 @@ def order_of(network: Network) -> Order | None:
     return orders.pop() if len(orders) == 1 else None
 
 
+def context_of(network: Network, norm: Norm) -> Context:
+    """What a normalisation reads."""
+    before = network.producer(norm.input)
+    kinds = {Dense: Context.DENSE, Activation: Context.ACTIVATION, Add: Context.RESIDUAL}
+    return Context.INPUT if before is None else kinds.get(type(before), Context.OTHER)
+
+
 def _of(network: Network, norm: Norm) -> NormContext:
     readers = network.consumers(norm.name)
     blocking = tuple(layer.name for layer in readers if not isinstance(layer, Dense | LSTM))
     return NormContext(
         norm.name,
-        _context(network, norm),
+        context_of(network, norm),
+        _is_pre_norm(network, norm),
         tuple(layer.name for layer in readers),
         norm.name in network.outputs,
         blocking,
     )
 
 
-def _context(network: Network, norm: Norm) -> Context:
-    before = network.producer(norm.input)
-    if before is None:
-        return Context.ON_INPUT
-    beside = [layer for layer in network.consumers(norm.input) if layer is not norm]
-    if any(isinstance(layer, Add) for layer in beside):
-        return Context.PRE_NORM
-    if isinstance(before, Add):
-        return Context.POST_NORM
-    if isinstance(before, Dense) and not beside:
-        return Context.AFTER_DENSE
-    if isinstance(before, Activation):
-        return Context.AFTER_ACTIVATION
-    return Context.OTHER
+def _is_pre_norm(network: Network, norm: Norm) -> bool:
+    return any(isinstance(layer, Add) for layer in network.consumers(norm.input))
 
 
 def _order(network: Network, norm: Norm) -> Order | None:
     before = network.producer(norm.input)
     readers = network.consumers(norm.name)
-    if _context(network, norm) is Context.PRE_NORM:
+    if _is_pre_norm(network, norm):
         return Order.NORM_DENSE
     if isinstance(before, Activation):
         return Order.DENSE_ACT_NORM

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lnfold.network.context import order_of
+from lnfold.network.context import norm_contexts, order_of
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import Activation, Layer, Network, Norm, Opaque, Parameter
 
@@ -57,8 +57,12 @@ def _of_network(network: Network) -> Iterator[Statement]:
     for name in network.outputs:
         option = "--output-node" if found is Source.GRAPH else ""
         yield Statement("", "output", name, found, name, option=option)
+    contexts = {one.norm: one for one in norm_contexts(network)}
     for layer in network.layers:
         yield from _of_layer(network, layer, found)
+        if layer.name in contexts:
+            context = contexts[layer.name]
+            yield Statement(layer.name, "context", context.sentence, wiring.source, layer.input)
 
 
 def _normed(network: Network) -> bool:

@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-from lnfold.network.layers import Activation, Add, Dense, Network, Norm
+from lnfold.network.context import Context, context_of
+from lnfold.network.layers import Activation, Dense, Network, Norm
 
-
-class Context(Enum):
-    """What stands in front of a normalisation; it decides what bias, gamma and beta can do."""
-
-    DENSE = "dense"
-    ACTIVATION = "activation"
-    RESIDUAL = "residual"
-    OTHER = "other"
-
-    @property
-    def sentence(self) -> str:
-        return _SENTENCES[self]
-
-
-_SENTENCES = {
-    Context.DENSE: "the norm reads the dense layer directly",
-    Context.ACTIVATION: "an activation stands between the dense layer and the norm",
-    Context.RESIDUAL: "the norm reads a sum of several values",
-    Context.OTHER: "no dense layer stands directly in front of the norm",
-}
+__all__ = ["Context", "Pair", "pairs"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,12 +31,7 @@ def pairs(network: Network) -> tuple[Pair, ...]:
 
 def _pair(network: Network, norm: Norm) -> Pair:
     before = network.producer(norm.input)
-    if isinstance(before, Dense):
-        return Pair(norm, before, Context.DENSE)
     if isinstance(before, Activation):
-        dense = network.producer(before.input)
-        if isinstance(dense, Dense):
-            return Pair(norm, dense, Context.ACTIVATION)
-    if isinstance(before, Add):
-        return Pair(norm, None, Context.RESIDUAL)
-    return Pair(norm, None, Context.OTHER)
+        before = network.producer(before.input)
+    dense = before if isinstance(before, Dense) else None
+    return Pair(norm, dense, context_of(network, norm))

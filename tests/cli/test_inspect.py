@@ -231,7 +231,7 @@ def test_explain_lists_every_fact_with_what_says_it(lnfold, samples):
     out = " ".join(lnfold("inspect", folder, "--explain").out.split())
     network = json.loads(lnfold("inspect", folder, "--json").out)["networks"][0]
 
-    assert len(network["facts"]) == 3 + 3 * 2 + 2 * 3 + 3  # network, kernels, norms, activations
+    assert len(network["facts"]) == 3 + 3 * 2 + 2 * 4 + 3  # network, kernels, norms, activations
     for fact in network["facts"]:
         value = "1e-12" if fact["what"] == "epsilon" else fact["value"]
         assert f"{fact['what']} {value} graph" in out

@@ -80,11 +80,11 @@ def test_an_output_node_ends_the_network_there(samples: Path):
 @pytest.mark.parametrize(
     ("chain", "contexts", "order"),
     [
-        ("contrib_layer_norm", [Context.AFTER_DENSE], Order.DENSE_NORM_ACT),
-        ("dense_activation_norm", [Context.AFTER_ACTIVATION], Order.DENSE_ACT_NORM),
-        ("residual_then_norm", [Context.POST_NORM], Order.NORM_DENSE),
-        ("norm_inside_residual", [Context.PRE_NORM], Order.NORM_DENSE),
-        ("norm_dense_activation", [Context.ON_INPUT, Context.AFTER_ACTIVATION], None),
+        ("contrib_layer_norm", [Context.DENSE], Order.DENSE_NORM_ACT),
+        ("dense_activation_norm", [Context.ACTIVATION], Order.DENSE_ACT_NORM),
+        ("residual_then_norm", [Context.RESIDUAL], Order.NORM_DENSE),
+        ("norm_inside_residual", [Context.DENSE], Order.NORM_DENSE),
+        ("norm_dense_activation", [Context.INPUT, Context.ACTIVATION], None),
     ],
 )
 def test_the_surroundings_of_norms_are_told(
@@ -95,7 +95,9 @@ def test_the_surroundings_of_norms_are_told(
     found = norm_contexts(network)
 
     assert [one.context for one in found] == contexts
-    assert all(one.context.sentence for one in found)
+    assert all(one.context.sentence in one.sentence for one in found)
+    assert [one.pre_norm for one in found] == [chain == "norm_inside_residual"] * len(found)
+    assert [one.post_norm for one in found] == [chain == "residual_then_norm"] * len(found)
     if order is not None:
         assert order_of(network) is order
 

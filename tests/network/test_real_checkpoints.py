@@ -191,15 +191,15 @@ def test_bert_is_incomplete_but_its_norms_and_residuals_are_known(real: Path):
     """Six norms of epsilon 1e-12: four post-norms, one on the embeddings, one after gelu."""
     (network,) = recovery(real / "bert_tiny").networks
     found = norms(network)
-    contexts = [one.context for one in norm_contexts(network)]
+    contexts = norm_contexts(network)
 
     assert not network.complete
     assert any("BatchMatMul" in gap.what for gap in network.gaps)
     assert len(found) == 6
     assert all(isinstance(norm, LayerNorm) for norm in found)
     assert {norm.epsilon.value for norm in found} == {EPSILON}
-    assert contexts.count(Context.AFTER_ACTIVATION) == 1
-    assert contexts.count(Context.POST_NORM) >= 4
+    assert sum(one.context is Context.ACTIVATION for one in contexts) == 1
+    assert sum(one.post_norm for one in contexts) >= 4
     gelus = [layer for layer in network.layers if isinstance(layer, Activation)]
     assert sum(layer.function.value.startswith("gelu") for layer in gelus) == 3
 
@@ -208,14 +208,13 @@ def test_gpt2_is_pre_norm(real: Path):
     """Seven norms of epsilon 1e-5, six on the residual stream and one at its end."""
     (network,) = recovery(real / "gpt2_toy").networks
     found = norms(network)
-    contexts = [one.context for one in norm_contexts(network)]
 
     assert not network.complete
     assert len(found) == 7
     assert all(isinstance(norm, LayerNorm) for norm in found)
     assert {np.float32(norm.epsilon.value) for norm in found} == {np.float32(1e-5)}
-    assert contexts.count(Context.PRE_NORM) == 6
-    readers = [one for one in norm_contexts(network) if one.context is Context.PRE_NORM]
+    readers = [one for one in norm_contexts(network) if one.pre_norm]
+    assert len(readers) == 6
     assert all(not one.blocked_by for one in readers)
 
 

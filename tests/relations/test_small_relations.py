@@ -94,7 +94,7 @@ def test_the_spread_ignores_what_is_not_finite():
 
 
 def test_every_context_is_told_apart():
-    """Behind a dense layer, an activation, a sum and an input."""
+    """Behind a dense layer, an activation, a sum, an input and another norm."""
     layers = [
         dense("d", "x", np.eye(3), None),
         norm("n1", "d", np.ones(3), None),
@@ -103,11 +103,12 @@ def test_every_context_is_told_apart():
         Add("p", ("d", "a"), "p"),
         norm("n3", "p", np.ones(3), None),
         norm("n4", "x", np.ones(3), None),
+        norm("n5", "n4", np.ones(3), None),
     ]
     found = {one.norm.name: one for one in pairs(network(layers, 3))}
-    assert [found[name].context for name in ("n1", "n2", "n3", "n4")] == list(Context)
+    assert [found[f"n{number}"].context for number in range(1, 6)] == list(Context)
     assert (found["n1"].scope, found["n4"].scope) == ("d", "n4")
-    assert len({context.sentence for context in Context}) == 4
+    assert len({context.sentence for context in Context}) == 5
 
 
 def test_boxes_that_are_none_are_refused_with_the_place():
