@@ -7,58 +7,16 @@ places that ``source`` names.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
+from lnfold.network.convention import Convention, Order
 
-class Order(Enum):
-    """How a dense layer, its normalisation and its activation follow each other."""
-
-    DENSE_NORM_ACT = "dense-norm-act"
-    DENSE_ACT_NORM = "dense-act-norm"
-    NORM_DENSE = "norm-dense"
-
-
-@dataclass(frozen=True, slots=True)
-class Convention:
-    """The habits of one library.
-
-    Attributes:
-        library: what to call it.
-        signs: patterns that a network's variable names must match, all of them.
-        epsilon, order, activation: None where the library has no fixed habit.
-        heads: the activation of the last layer by the network's part (actor, critic); an
-            absent part is not known.
-        clip: bounds of the normalised observation, where ``obs_rms`` is in the checkpoint.
-        source: where the habit was read.
-        epsilon_confidence, confidence: how safely the names give away the library's epsilon,
-            and its order and activations: high, medium or low.
-    """
-
-    library: str
-    signs: tuple[str, ...]
-    epsilon: float | None
-    order: Order | None
-    activation: str | None
-    heads: tuple[tuple[str, str], ...] = ()
-    clip: float | None = None
-    half_epsilon: float | None = None
-    source: str = ""
-    epsilon_confidence: str = "high"
-    confidence: str = "medium"
-
-    def head(self, part: str) -> str | None:
-        return dict(self.heads).get(part)
-
-    def matches(self, names: Iterable[str]) -> bool:
-        listed = list(names)
-        return all(any(re.search(sign, name) for name in listed) for sign in self.signs)
+__all__ = ["CONVENTIONS", "Convention", "Order", "convention_of"]
 
 
 _CONTRIB: Final = 1e-12  # tf.contrib.layers.layer_norm; 1e-3 where it normalises float16
+_LAYER_NORM: Final = r"(^|/)LayerNorm(_\d+)?/gamma$"
 _ACTOR_CRITIC: Final = (("actor", "tanh"), ("critic", "identity"))
 
 CONVENTIONS: Final[tuple[Convention, ...]] = (
@@ -76,6 +34,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
         _CONTRIB,
         Order.DENSE_ACT_NORM,
         None,
+        half_epsilon=1e-3,
         source="garage/tf/models/mlp.py",
     ),
     Convention(
@@ -87,8 +46,18 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
         source="ray/rllib/agents/ddpg/ddpg_tf_model.py",
     ),
     Convention(
-        "stable-baselines DDPG, TD3",
-        (r"(^|/)(pi|qf|qf1|qf2)/fc\d+/kernel$", r"(^|/)LayerNorm(_\d+)?/gamma$"),
+        "h-baselines",
+        (r"(^|/)fc\d+/kernel$", _LAYER_NORM, r"(^|/)(output|mean|log_std)/kernel$"),
+        _CONTRIB,
+        Order.DENSE_NORM_ACT,
+        "relu",
+        (("actor", "identity"), ("critic", "identity")),
+        half_epsilon=1e-3,
+        source="h-baselines/hbaselines/utils/tf_util.py",
+    ),
+    Convention(
+        "stable-baselines DDPG, TD3, SAC",
+        (r"(^|/)(pi|qf|qf1|qf2|vf)/fc\d+/kernel$", _LAYER_NORM),
         _CONTRIB,
         Order.DENSE_NORM_ACT,
         "relu",
@@ -97,8 +66,18 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
         source="stable_baselines/ddpg/policies.py",
     ),
     Convention(
+        "tf.contrib.layers.fully_connected (normalizer_fn=layer_norm)",
+        (r"(^|/)fully_connected(_\d+)?/LayerNorm/(gamma|beta)$",),
+        _CONTRIB,
+        Order.DENSE_NORM_ACT,
+        "relu",
+        (("critic", "identity"),),
+        half_epsilon=1e-3,
+        source="tensorflow/contrib/layers/python/layers/layers.py",
+    ),
+    Convention(
         "baselines DQN",
-        (r"(^|/)fully_connected(_\d+)?/weights$", r"(^|/)LayerNorm(_\d+)?/gamma$"),
+        (r"(^|/)fully_connected(_\d+)?/weights$", _LAYER_NORM),
         _CONTRIB,
         Order.DENSE_NORM_ACT,
         "relu",
@@ -107,8 +86,18 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
         source="baselines/deepq/models.py",
     ),
     Convention(
-        "baselines MLP (since August 2018)",
-        (r"(^|/)mlp_fc\d+/w$", r"(^|/)LayerNorm(_\d+)?/gamma$"),
+        "baselines PPO2, A2C",
+        (r"(^|/)(pi|vf)/mlp_fc\d+/w$",),
+        _CONTRIB,
+        Order.DENSE_NORM_ACT,
+        "tanh",
+        (("actor", "identity"), ("critic", "identity")),
+        half_epsilon=1e-3,
+        source="baselines/common/policies.py",
+    ),
+    Convention(
+        "baselines DDPG (since August 2018)",
+        (r"(^|/)(\w*actor|\w*critic)/mlp_fc\d+/w$",),
         _CONTRIB,
         Order.DENSE_NORM_ACT,
         "tanh",
@@ -119,7 +108,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     ),
     Convention(
         "baselines DDPG (tf.contrib layer_norm)",
-        (r"(actor|critic)(/|$).*dense(_\d+)?/kernel$", r"(^|/)LayerNorm(_\d+)?/gamma$"),
+        (r"(actor|critic)/(.*/)?dense/kernel$", r"(actor|critic)/(.*/)?dense/bias$", _LAYER_NORM),
         _CONTRIB,
         Order.DENSE_NORM_ACT,
         "relu",
@@ -129,8 +118,17 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
         source="baselines/ddpg/models.py",
     ),
     Convention(
+        "BERT",
+        (r"(^|/)(attention/)?output/LayerNorm/gamma$",),
+        1e-12,
+        None,
+        None,
+        half_epsilon=1e-3,
+        source="bert/modeling.py",
+    ),
+    Convention(
         "tf.contrib.layers.layer_norm",
-        (r"(^|/)LayerNorm(_\d+)?/gamma$",),
+        (_LAYER_NORM,),
         _CONTRIB,
         None,
         None,
@@ -162,6 +160,24 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
         Order.DENSE_NORM_ACT,
         None,
         source="tensorflow/contrib/layers/python/layers/layers.py",
+        confidence="low",
+    ),
+    Convention(
+        "Coach (tf.layers.batch_normalization)",
+        (r"_batchnorm/moving_variance$",),
+        1e-3,
+        Order.DENSE_NORM_ACT,
+        None,
+        source="rl_coach/architectures/tensorflow_components/layers.py",
+        epsilon_confidence="medium",
+    ),
+    Convention(
+        "Acme LayerNormMLP",
+        (r"(^|/)_layers/0/w$", r"(^|/)_layers/1/scale$", r"(^|/)_layers/1/offset$"),
+        1e-5,
+        Order.DENSE_NORM_ACT,
+        None,  # tanh behind the norm, elu behind the layers without one
+        source="acme/tf/networks/continuous.py",
     ),
     # before the rows that know a scale alone: Sonnet keeps an offset beside it
     Convention(
@@ -190,23 +206,6 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
         source="keras/src/layers/normalization/rms_normalization.py",
     ),
     Convention(
-        "Acme LayerNormMLP",
-        (r"(^|/)_layers/0/w$", r"(^|/)_layers/1/scale$", r"(^|/)_layers/1/offset$"),
-        1e-5,
-        None,
-        None,
-        source="acme/tf/networks/continuous.py",
-    ),
-    Convention(
-        "BERT",
-        (r"(^|/)(attention/)?output/LayerNorm/gamma$",),
-        1e-12,
-        None,
-        None,
-        half_epsilon=1e-3,
-        source="bert/modeling.py",
-    ),
-    Convention(
         "tensor2tensor",
         (r"(^|/)layer_norm_scale$",),
         1e-6,
@@ -221,6 +220,75 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
         Order.NORM_DENSE,
         "gelu_tanh",
         source="gpt-2/src/model.py",
+    ),
+    Convention(
+        "rllab",
+        (r"_ln/scale$", r"_ln/bias$"),
+        1e-5,
+        None,
+        None,
+        source="rllab/sandbox/rocky/tf/core/layers.py",
+    ),
+    Convention(
+        "magenta SketchRNN",
+        (r"(^|/)ln_(all|c)/ln_gamma$",),
+        1e-3,
+        None,
+        None,
+        source="magenta/models/sketch_rnn/rnn.py",
+    ),
+    # layer_norm/gamma is Sonnet's, or a renamed scope: the other names tell, not for sure
+    Convention(
+        "Sonnet 1",
+        (r"(^|/)layer_norm(_\d+)?/gamma$", r"(^|/)w$"),
+        1e-5,
+        None,
+        None,
+        source="sonnet/python/modules/layer_norm.py",
+        epsilon_confidence="low",
+    ),
+    Convention(
+        "tf.contrib.layers.layer_norm in a scope of another name",
+        (r"(^|/)layer_norm(_\d+)?/gamma$", r"(^|/)(kernel|weights)$"),
+        _CONTRIB,
+        None,
+        None,
+        half_epsilon=1e-3,
+        source="tensorflow/contrib/layers/python/layers/layers.py",
+        epsilon_confidence="low",
+    ),
+    Convention(
+        "Spinning Up (TensorFlow)",
+        (r"^(main|target)/(pi|q|q1|q2|v)/dense(_\d+)?/kernel$",),
+        None,
+        None,
+        "relu",
+        (("critic", "identity"),),  # the actor's tanh is multiplied by a limit of the graph
+        source="spinup/algos/tf1/ddpg/core.py",
+    ),
+    Convention(
+        "HER (baselines)",
+        (r"(^|/)(main|target)/(pi|Q)/_\d+/kernel$",),
+        None,
+        None,
+        "relu",
+        source="baselines/her/actor_critic.py",
+    ),
+    Convention(
+        "TF-Agents",
+        (r"(^|/)(input_mlp|joint_mlp)/dense\d+/kernel$",),
+        None,
+        None,
+        "relu",
+        source="tf_agents/agents/ddpg/actor_network.py",
+    ),
+    Convention(
+        "Tensorforce",
+        (r"(^|/)agent/.*dense\d+/weights$", r"(^|/)agent/.*dense\d+/bias$"),
+        None,
+        None,
+        "tanh",
+        source="tensorforce/core/layers/dense.py",
     ),
 )
 

@@ -13,6 +13,7 @@ from lnfold.network.positions import Place
 from lnfold.network.scopes import Group
 from lnfold.network.settings import Settings
 
+_HEAD: Final = re.compile(r"(^|_)(out|output|head|logits)$")
 _NUMBER: Final = re.compile(r"_?\d+$")
 
 
@@ -20,7 +21,8 @@ def in_order(family: Sequence[Group], places: Mapping[str, Place]) -> list[Group
     """The groups of one scope in the order of their layers, None where nothing tells it.
 
     Numbers of the model's layers tell it; else names do where all dense layers are numbered in
-    one family (dense, dense_1, …) but for the head, which often has a name of its own.
+    one family (dense, dense_1, …) but for the head, which often has a name of its own. Of two
+    layers the head is known only if it is called so.
     """
     if all(group.scope in places for group in family):
         return sorted(family, key=lambda group: places[group.scope].number)
@@ -29,9 +31,10 @@ def in_order(family: Sequence[Group], places: Mapping[str, Place]) -> list[Group
     stems = [_stem(group) for group in ordered if group.is_dense]
     if len(stems) < 2:
         return ordered
-    common = max(dict.fromkeys(stems), key=stems.count)
-    strangers = sum(stem != common for stem in stems)
-    if strangers > 1 or (strangers == 1 and len(stems) == 2):
+    hidden = [stem for stem in stems if not _HEAD.search(stem)] or stems
+    common = max(dict.fromkeys(hidden), key=hidden.count)
+    strangers = [stem for stem in stems if stem != common]
+    if len(strangers) > 1 or (len(stems) == 2 and strangers and not _HEAD.search(strangers[0])):
         return None
     return sorted(ordered, key=lambda group: group.is_dense and _stem(group) != common)
 

@@ -129,9 +129,22 @@ def _from_names(
         return tuple(sorted(found, key=lambda network: bool(role_of(network.name).copy)))
 
     if settings.examples is None:
-        return networks(settings)
+        found = networks(settings)
+        notes.extend(_dueling(found))
+        return found
     from lnfold.network.candidates import read_once
     from lnfold.network.examples import settled
 
     variables = read_once(checkpoint)
     return settled(networks, settings, notes)
+
+
+def _dueling(networks: tuple[Network, ...]) -> list[str]:
+    """A note for every pair of branches whose names betray that they join in a sum."""
+    scopes = {network.name.rpartition("/")[::2] for network in networks}
+    return [
+        f"{above}/action_value and {above}/state_value are the branches of a dueling network: "
+        "without a graph each is a network of its own, and their sum is not run"
+        for above, branch in sorted(scopes)
+        if branch == "action_value" and (above, "state_value") in scopes
+    ]

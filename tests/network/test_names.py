@@ -127,57 +127,79 @@ def test_roles_and_scopes():
     assert scope_of("a/b/c") == "a/b"
 
 
-@pytest.mark.parametrize(
-    ("names", "library", "epsilon", "order"),
-    [
-        (
-            ["actor/dense/kernel", "actor/LayerNorm/gamma"],
-            "baselines DDPG",
-            1e-12,
-            Order.DENSE_NORM_ACT,
-        ),
-        (
-            ["q/fully_connected/weights", "q/LayerNorm/gamma"],
-            "baselines DQN",
-            1e-12,
-            Order.DENSE_NORM_ACT,
-        ),
-        (
-            ["p/mlp/hidden_0/kernel", "p/mlp/layer_normalization_3/gamma"],
-            "garage",
-            1e-3,
-            Order.DENSE_ACT_NORM,
-        ),
-        (["p/mlp/hidden_0/kernel", "p/mlp/LayerNorm/gamma"], "garage", 1e-12, Order.DENSE_ACT_NORM),
-        (["actor_hidden_0/kernel", "LayerNorm_0/gamma"], "RLlib", 1e-3, Order.DENSE_ACT_NORM),
-        (
-            ["model/pi/fc0/kernel", "model/pi/LayerNorm/gamma"],
-            "stable-baselines",
-            1e-12,
-            Order.DENSE_NORM_ACT,
-        ),
-        (["model/h0/ln_1/g"], "GPT-2", 1e-5, Order.NORM_DENSE),
-        (["x/layer_norm_scale"], "tensor2tensor", 1e-6, None),
-        (["layer_normalization/gamma"], "Keras", 1e-3, None),
-    ],
-)
-def test_a_library_is_known_by_its_names(
-    names: list[str], library: str, epsilon: float, order: Order | None
-):
-    """Each row of the table is found by names that the library leaves."""
-    row = convention_of(names)
+LIBRARIES = {
+    "garage (TensorFlow, since 2020)": "p/mlp/hidden_0/kernel p/mlp/layer_normalization_3/gamma",
+    "garage (TensorFlow, 2019)": "p/mlp/hidden_0/kernel p/mlp/LayerNorm/gamma",
+    "RLlib DDPG": "default_policy/actor_hidden_0/kernel default_policy/LayerNorm_0/gamma",
+    "h-baselines": "model/pi/fc0/kernel model/pi/LayerNorm/gamma model/pi/output/kernel",
+    "stable-baselines DDPG, TD3, SAC": "model/pi/fc0/kernel model/pi/LayerNorm/gamma",
+    "tf.contrib.layers.fully_connected (normalizer_fn=layer_norm)": (
+        "q/fully_connected/weights q/fully_connected/LayerNorm/gamma"
+    ),
+    "baselines DQN": "deepq/q_func/fully_connected/weights deepq/q_func/LayerNorm/gamma",
+    "baselines PPO2, A2C": "ppo2_model/pi/mlp_fc0/w ppo2_model/pi/mlp_fc0/b",
+    "baselines DDPG (since August 2018)": "target_actor/mlp_fc0/w target_actor/LayerNorm/gamma",
+    "baselines DDPG (tf.contrib layer_norm)": (
+        "actor/dense/kernel actor/dense/bias actor/LayerNorm/gamma"
+    ),
+    "tf.contrib.layers.layer_norm": "albert/group_0/LayerNorm_1/gamma",
+    "Keras LayerNormalization": "dense/kernel layer_normalization_1/gamma",
+    "BatchNormalization (Keras, tf.layers)": "dense/kernel batch_normalization/moving_variance",
+    "tf.contrib.layers.batch_norm": "dense/kernel BatchNorm/moving_variance",
+    "Coach (tf.layers.batch_normalization)": "main/online/Dense_0_batchnorm/moving_variance",
+    "Acme LayerNormMLP": "p/_layers/0/w p/_layers/1/scale p/_layers/1/offset",
+    "Sonnet 2": "module/scale module/offset",
+    "T5 (RMS norm)": "encoder/block_000/layer_000/layer_norm/scale",
+    "Keras RMSNormalization": "rms_normalization/scale",
+    "BERT": "bert/encoder/layer_0/attention/output/LayerNorm/gamma",
+    "tensor2tensor": "body/layer_0/layer_prepostprocess/layer_norm/layer_norm_scale",
+    "OpenAI GPT-2": "model/h0/ln_1/g",
+    "rllab": "gru/x_ru_ln/scale gru/x_ru_ln/bias",
+    "magenta SketchRNN": "rnn/LayerNormLSTMCell/ln_all/ln_gamma",
+    "Sonnet 1": "mlp/linear_0/w layer_norm/gamma",
+    "tf.contrib.layers.layer_norm in a scope of another name": "dense/kernel layer_norm/gamma",
+    "Spinning Up (TensorFlow)": "main/pi/dense/kernel main/pi/dense_1/kernel",
+    "HER (baselines)": "ddpg/main/pi/_0/kernel",
+    "TF-Agents": "ActorNetwork/input_mlp/dense0/kernel",
+    "Tensorforce": "agent/policy/network/dense0/weights agent/policy/network/dense0/bias",
+}
+# the libraries whose habits a reader of their names may rely on, as they are in their code
+HABITS = {
+    "garage (TensorFlow, since 2020)": (1e-3, Order.DENSE_ACT_NORM, None),
+    "garage (TensorFlow, 2019)": (1e-12, Order.DENSE_ACT_NORM, None),
+    "RLlib DDPG": (1e-3, Order.DENSE_ACT_NORM, "relu"),
+    "baselines DDPG (since August 2018)": (1e-12, Order.DENSE_NORM_ACT, "tanh"),
+    "baselines DDPG (tf.contrib layer_norm)": (1e-12, Order.DENSE_NORM_ACT, "relu"),
+    "stable-baselines DDPG, TD3, SAC": (1e-12, Order.DENSE_NORM_ACT, "relu"),
+    "Acme LayerNormMLP": (1e-5, Order.DENSE_NORM_ACT, None),
+    "Keras LayerNormalization": (1e-3, None, None),
+    "T5 (RMS norm)": (1e-6, Order.NORM_DENSE, None),
+    "OpenAI GPT-2": (1e-5, Order.NORM_DENSE, "gelu_tanh"),
+    "tensor2tensor": (1e-6, None, None),
+    "magenta SketchRNN": (1e-3, None, None),
+    "Spinning Up (TensorFlow)": (None, None, "relu"),
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_is_known_by_its_names(library: str):
+    """Each row of the table is the first that matches names which its library leaves."""
+    row = convention_of(LIBRARIES[library].split())
 
     assert row is not None
-    assert library in row.library
-    assert (row.epsilon, row.order) == (epsilon, order)
+    assert row.library == library
+    if library in HABITS:
+        assert (row.epsilon, row.order, row.activation) == HABITS[library]
 
 
-def test_every_convention_names_its_source_and_its_confidence():
+def test_every_convention_is_reached_and_names_its_source_and_its_confidence():
     """No habit stands in the table without the place where it was read."""
-    assert len(CONVENTIONS) >= 15
+    assert [row.library for row in CONVENTIONS if row.library not in LIBRARIES] == []
     for row in CONVENTIONS:
         assert row.source.endswith(".py")
         assert {row.confidence, row.epsilon_confidence} <= {"high", "medium", "low"}
+        if row.epsilon == 1e-12:
+            assert row.half_epsilon == 1e-3  # tf.contrib's, where gamma is float16
 
 
 def norm_network(dtype: str, library: str = "LayerNorm") -> Norm:
