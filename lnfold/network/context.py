@@ -73,7 +73,7 @@ def norm_contexts(network: Network) -> tuple[NormContext, ...]:
 
 def order_of(network: Network) -> Order | None:
     """The one order of dense layer, norm and activation that all its norms show, else None."""
-    orders = {_order(network, layer) for layer in network.layers if isinstance(layer, Norm)}
+    orders = {order_of_norm(network, layer) for layer in network.layers if isinstance(layer, Norm)}
     return orders.pop() if len(orders) == 1 else None
 
 
@@ -101,7 +101,8 @@ def _is_pre_norm(network: Network, norm: Norm) -> bool:
     return any(isinstance(layer, Add) for layer in network.consumers(norm.input))
 
 
-def _order(network: Network, norm: Norm) -> Order | None:
+def order_of_norm(network: Network, norm: Norm) -> Order | None:
+    """The order of dense layer, norm and activation that a norm shows; None where it is none."""
     before = network.producer(norm.input)
     readers = network.consumers(norm.name)
     if _is_pre_norm(network, norm):

@@ -9,9 +9,9 @@ import numpy as np
 
 from lnfold.errors import UsageError
 from lnfold.network.activations import FUNCTIONS
-from lnfold.network.context import order_of
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import Activation, Network, Norm
+from lnfold.network.context import order_of_norm
+from lnfold.network.evidence import Fact, Source, replaced
+from lnfold.network.layers import Activation, Affine, Clip, Dense, Network, Norm, Opaque
 from lnfold.network.settings import Settings
 
 _READ: Final = {Source.GRAPH: "the graph", Source.CONFIG: "the Keras config"}
@@ -44,19 +44,45 @@ def check_against_evidence(network: Network, settings: Settings) -> None:
 def _contradictions(
     network: Network, settings: Settings
 ) -> Iterator[tuple[str, object, Fact[Any]]]:
-    for layer in network.layers:
-        if isinstance(layer, Norm) and settings.epsilon is not None:
-            found = layer.epsilon.value
-            read = layer.epsilon.source in _READ
+    for norm in network.layers:
+        if isinstance(norm, Norm) and settings.epsilon is not None:
+            found = norm.epsilon.value
+            read = norm.epsilon.source in _READ
             if read and found is not None and np.float32(found) != np.float32(settings.epsilon):
-                yield "--epsilon", settings.epsilon, layer.epsilon
-        if isinstance(layer, Activation) and layer.function.source in _READ:
-            last = layer.name in network.outputs
-            option = "--output-activation" if last else "--activation"
-            given = settings.output_activation if last else settings.activation
-            if given is not None and layer.function.value != given:
-                yield option, given, layer.function
-    order = order_of(network)
-    if order is not None and settings.order is not None and order is not settings.order:
-        shown: Fact[Any] = Fact(order.value, network.wiring.source, network.wiring.where)
-        yield "--order", settings.order.value, shown
+                yield "--epsilon", settings.epsilon, norm.epsilon
+        if isinstance(norm, Norm) and settings.order is not None:
+            order = order_of_norm(network, norm)
+            if order not in (None, settings.order):
+                shown = replaced(network.wiring, order.value)
+                yield "--order", settings.order.value, shown
+    if network.wiring.source not in _READ:
+        return
+    if settings.output_activation is not None:
+        for name in network.outputs:
+            function = _function(network, name)
+            if function.known and function.value != settings.output_activation:
+                yield "--output-activation", settings.output_activation, function
+    if settings.activation is not None:
+        hidden = [layer for layer in network.layers if layer.name not in network.outputs]
+        functions = [one.function for one in hidden if isinstance(one, Activation)]
+        dense = [one.name for one in hidden if isinstance(one, Dense)]
+        if not functions and len(dense) > 1:
+            functions = [Fact("identity", network.wiring.source, dense[0])]
+        for function in functions:
+            if function.value != settings.activation:
+                yield "--activation", settings.activation, function
+
+
+def _function(network: Network, output: str) -> Fact[str]:
+    """The last activation in front of an output; identity where a layer has none.
+
+    A scale, a clip or a norm behind it changes nothing of that. Unknown behind what is not run.
+    """
+    layer = network.producer(output)
+    while isinstance(layer, (Affine, Clip, Norm)):
+        layer = network.producer(layer.input)
+    if isinstance(layer, Activation):
+        return layer.function
+    if isinstance(layer, Opaque):
+        return Fact.unknown("--output-activation")
+    return Fact("identity", network.wiring.source, output)

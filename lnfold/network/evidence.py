@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -72,3 +72,8 @@ class Fact(Generic[T]):
     def unknown(option: str) -> Fact[T]:
         """Nothing says it; ``option`` is what would settle it."""
         return Fact(None, Source.UNKNOWN, option)
+
+
+def replaced(fact: Fact[Any], value: Any) -> Fact[Any]:
+    """The same evidence for another way to say the value."""
+    return Fact(value, fact.source, fact.where, fact.confidence)

@@ -30,7 +30,7 @@ from lnfold.network.example_arrays import matched, output_matches, rows_of
 from lnfold.network.layers import Array, Gap, Network, Norm
 from lnfold.network.rounding import largest_difference, measure_rounding
 from lnfold.network.run import run
-from lnfold.network.settings import Examples, Settings
+from lnfold.network.settings import Examples, Settings, is_meant
 
 Build = Callable[[Settings], tuple[Network, ...]]
 
@@ -104,7 +104,7 @@ def _trials(
     seen: set[object] = set()
     for order in [settings.order] if settings.order else Order:
         for network in build(opened(settings, order)):
-            if settings.network is not None and network.name != settings.network:
+            if not is_meant(network.name, settings):
                 continue
             structure = (network.name, *((one.name, one.inputs) for one in network.layers))
             if structure in seen:

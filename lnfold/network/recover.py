@@ -24,7 +24,7 @@ from lnfold.network.recovery import Recovery, unused_variables
 from lnfold.network.roles import role_of
 from lnfold.network.saved_model import read_meta_graph, read_saved_model
 from lnfold.network.scopes import VariableRole, groups, variable_roles
-from lnfold.network.settings import Settings
+from lnfold.network.settings import Settings, is_meant
 
 __all__ = ["Recovery", "recover"]
 
@@ -49,7 +49,8 @@ def recover(checkpoint: Checkpoint, settings: Settings | None = None) -> Recover
     if not networks:
         networks = _from_config(checkpoint, notes)
     for network in networks:
-        check_against_evidence(network, settings)
+        if is_meant(network.name, settings):
+            check_against_evidence(network, settings)
     if not networks:
         networks = _from_names(checkpoint, roles, settings, notes)
     return Recovery(networks, roles, tuple(notes), unused_variables(networks, roles))

@@ -30,7 +30,7 @@ class Settings:
         output_activation: of the last layer.
         output: the graph node at which the network ends.
         examples: what the original answers; they settle what nothing else says.
-        network: the name of the network that the examples are of, where there are several.
+        network: the name of the network that is meant, where there are several; None for all.
     """
 
     epsilon: float | None = None
@@ -40,3 +40,9 @@ class Settings:
     output: str | None = None
     examples: Examples | None = None
     network: str | None = None
+
+
+def is_meant(name: str, settings: Settings) -> bool:
+    """Whether what the user says is said of the network of that name: all of it, or its end."""
+    meant = settings.network
+    return meant is None or name == meant or name.endswith(f"/{meant}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lnfold.network.context import norm_contexts, order_of
-from lnfold.network.evidence import Fact, Source
+from lnfold.network.evidence import Fact, Source, replaced
 from lnfold.network.layers import Activation, Layer, Network, Norm, Opaque, Parameter
 
 _READ: Final = (Source.GRAPH, Source.CONFIG)
@@ -67,11 +67,6 @@ def _of_network(network: Network) -> Iterator[Statement]:
 
 def _normed(network: Network) -> bool:
     return any(isinstance(layer, Norm) for layer in network.layers)
-
-
-def replaced(fact: Fact[Any], value: Any) -> Fact[Any]:
-    """The same evidence for another way to say the value."""
-    return Fact(value, fact.source, fact.where, fact.confidence)
 
 
 def _of_layer(network: Network, layer: Layer, found: Source) -> Iterator[Statement]:

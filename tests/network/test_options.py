@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,37 @@ def test_an_option_that_contradicts_the_graph_is_an_error_that_shows_both(
 
     text = str(caught.value).replace("9.999999960041972e-13", "1e-12")
     assert all(one in text for one in shown)
+
+
+@pytest.mark.parametrize(
+    ("chain", "network", "settings", "shown"),
+    [
+        ("contrib_layer_norm", None, Settings(output_activation="tanh"), "says identity"),
+        ("norm_dense_activation", None, Settings(order=Order.DENSE_NORM_ACT), "says norm-dense"),
+        ("critic_of_actor", "critic", Settings(output_activation="tanh"), "of network critic says"),
+    ],
+)
+def test_what_the_graph_does_not_do_contradicts_too(
+    chain: str, network: str | None, settings: Settings, shown: str
+):
+    """A head without an activation, and norms that stand in several orders, are read as well."""
+    with pytest.raises(UsageError, match=shown):
+        recovery(FIXTURES / "tf1" / chain, replace(settings, network=network))
+
+
+def test_a_scaled_head_agrees_with_its_activation():
+    """tanh times a limit is a tanh; so it is in front of a clip."""
+    meant = Settings(output_activation="tanh", network="scaled")
+
+    assert recovery(FIXTURES / "tf1" / "heads", meant).named("scaled").complete
+
+
+def test_an_option_is_held_against_the_network_that_is_meant():
+    """An actor's tanh says nothing of its critic."""
+    meant = Settings(output_activation="tanh", network="actor")
+    names = [one.name for one in recovery(FIXTURES / "tf1" / "critic_of_actor", meant).networks]
+
+    assert names == ["actor", "critic"]
 
 
 def test_an_option_that_agrees_with_the_graph_is_no_error(samples: Path):
