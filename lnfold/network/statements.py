@@ -13,7 +13,16 @@ from typing import Any, Final
 
 from lnfold.network.context import norm_contexts, order_of
 from lnfold.network.evidence import Fact, Source, replaced
-from lnfold.network.layers import Activation, Layer, Network, Norm, Opaque, Parameter
+from lnfold.network.layers import (
+    Activation,
+    Dense,
+    Input,
+    Layer,
+    Network,
+    Norm,
+    Opaque,
+    Parameter,
+)
 
 _READ: Final = (Source.GRAPH, Source.CONFIG)
 _WRITTEN_OUT: Final = 4  # numbers of a constant; of a longer one the shape is told
@@ -53,16 +62,31 @@ def _of_network(network: Network) -> Iterator[Statement]:
     found = wiring.source if wiring.source in _READ else Source.NAMES
     for one in network.inputs:
         width = f"{one.name} [{one.width or '?'}]"
-        yield Statement("", "input", width, found, one.where or one.name)
+        yield Statement("", "input", width, found, _seen_at(network, one, found))
     for name in network.outputs:
         option = "--output-node" if found is Source.GRAPH else ""
-        yield Statement("", "output", name, found, name, option=option)
+        where = name if found in _READ else ""
+        yield Statement("", "output", name, found, where, option=option)
     contexts = {one.norm: one for one in norm_contexts(network)}
     for layer in network.layers:
         yield from _of_layer(network, layer, found)
         if layer.name in contexts:
             context = contexts[layer.name]
             yield Statement(layer.name, "context", context.sentence, wiring.source, layer.input)
+
+
+def _seen_at(network: Network, one: Input, found: Source) -> str:
+    """The node or key of an input; where only names are known, the kernel that tells its width."""
+    if found in _READ:
+        return one.where or one.name
+    value: str | None = one.name
+    while value is not None:
+        readers = network.consumers(value)
+        kernels = [layer.kernel.name for layer in readers if isinstance(layer, Dense)]
+        if kernels:
+            return f"the shape of {kernels[0]}"
+        value = readers[0].name if readers else None
+    return ""
 
 
 def _normed(network: Network) -> bool:

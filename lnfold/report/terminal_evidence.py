@@ -58,14 +58,14 @@ class _Lines:
 
 def _evidence(network: Network) -> Iterator[Text]:
     """What the facts rest on, one line a source; assumptions stand out and name their option."""
-    said: dict[tuple[Source, str, str], dict[str, str]] = {}
+    said: dict[tuple[Source, str, str], dict[str, list[str]]] = {}
 
     def say(what: str, fact: Fact[Any], option: str) -> None:
         # a node or key for every fact would hide what they share: the file they were read from
         in_file = fact.source in (Source.GRAPH, Source.CONFIG)
         where = os.path.basename(network.wiring.where) if in_file else fact.where
         options = said.setdefault((fact.source, where, fact.confidence), {})
-        options.setdefault(what, option)
+        options.setdefault(what, []).append(option)
 
     for layer in network.layers:
         if isinstance(layer, Norm) and layer.epsilon.value is not None:
@@ -82,7 +82,7 @@ def _evidence(network: Network) -> Iterator[Text]:
         line = Text(f"{', '.join(others)} and {last_one}" if others else last_one)
         line.append(": ")
         if source.assumed:
-            otherwise = ", ".join(dict.fromkeys(options.values()))
+            otherwise = ", ".join(dict.fromkeys(one for all_ in options.values() for one in all_))
             line.append(f"assumed, as in {printable(where)}")
             line.append(f" ({confidence} confidence)" if confidence else "")
             line.append(f"; {otherwise} can say otherwise")

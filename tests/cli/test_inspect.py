@@ -291,3 +291,33 @@ def test_a_stream_that_cannot_show_a_character_gets_a_plain_one(samples):
     assert "  ok" in texts[0]
     assert len(texts[0].splitlines()) == len(texts[1].splitlines())
     assert max(map(len, texts[0].splitlines())) <= 80
+
+
+DAMAGED = {
+    "truncated": lambda content: content[:5000],
+    "empty": lambda content: b"",
+    "no graph": lambda content: bytes(range(256)) * 20,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_meta_is_one_note_and_everything_else_is_marked(
+    lnfold, samples, tmp_path, damage
+):
+    """The names are the next best evidence, and --explain says so of every fact."""
+    for file in (samples / "cartpole_actor").iterdir():
+        shutil.copy(file, tmp_path)
+    meta = next(tmp_path.glob("*.meta"))
+    meta.write_bytes(DAMAGED[damage](meta.read_bytes()))
+    result = lnfold("inspect", tmp_path, "--explain")
+    record = json.loads(lnfold("inspect", tmp_path, "--json").out)
+
+    assert result.code == 0
+    assert result.err == ""
+    assert result.out.count("note:") == len(record["notes"]) == 1
+    assert meta.name in record["notes"][0]
+    facts = record["networks"][0]["facts"]
+    assert {fact["source"] for fact in facts} == {"names", "convention"}
+    assumed = [fact for fact in facts if fact["what"] in ("epsilon", "activation", "order")]
+    assert len(assumed) == 6
+    assert all(fact["confidence"] and fact["option"] for fact in assumed)
