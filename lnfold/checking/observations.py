@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zipfile
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lnfold.errors import UsageError
-from lnfold.network.layers import Input, Network, Standardize
+from lnfold.network.layers import LSTM, Input, Network, Standardize
 
 Array = np.ndarray
 
@@ -27,7 +28,13 @@ class Observations:
 
 
 def drawn(network: Network, rows: int = ROWS, seed: int = SEED) -> Observations:
-    """Inputs from the observation normaliser's mean and deviation, else from N(0, 1)."""
+    """Inputs from the observation normaliser's mean and deviation, else from N(0, 1).
+
+    Where rows are the time steps of sequences of a fixed length, ``rows`` is rounded up to whole
+    sequences.
+    """
+    steps = math.lcm(*(one.steps or 1 for one in network.layers if isinstance(one, LSTM)))
+    rows += -rows % steps
     generator = np.random.default_rng(seed)
     inputs, normalised = {}, False
     for one in network.inputs:

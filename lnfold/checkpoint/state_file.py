@@ -11,6 +11,7 @@ from the folder of the file.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from lnfold.checkpoint.positioned_file import PositionedFile
 
@@ -47,10 +48,22 @@ def read_state(path: str) -> tuple[str | None, list[str]]:
     return newest, all_of_them
 
 
-def state_of(prefix: str) -> str:
-    """The contents of a state file that names one checkpoint, in its own folder."""
-    name = os.path.basename(prefix).replace("\\", "\\\\").replace('"', '\\"')
-    return f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n'
+def state_of(prefix: str, earlier: Iterable[str] = ()) -> str:
+    """The contents of a state file that names a checkpoint in its own folder as the newest.
+
+    Args:
+        earlier: the others that the file named before; they stay, as TensorFlow's Saver does it.
+    """
+    name = os.path.basename(prefix)
+    every = [one for one in dict.fromkeys(earlier) if one not in (name, prefix)] + [name]
+    lines = [f'model_checkpoint_path: "{_escape(name)}"']
+    lines += [f'all_model_checkpoint_paths: "{_escape(one)}"' for one in every]
+    return "\n".join([*lines, ""])
+
+
+def _escape(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
 
 
 def _unescape(literal: str) -> str:

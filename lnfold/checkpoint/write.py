@@ -23,7 +23,7 @@ from lnfold.checkpoint.dtypes import (
     numpy_dtype,
     tensorflow_name,
 )
-from lnfold.checkpoint.state_file import STATE_FILE, state_of
+from lnfold.checkpoint.state_file import STATE_FILE, read_state, state_of
 from lnfold.checkpoint.storage import PIECE_BYTES
 from lnfold.checkpoint.string_tensor import encode_strings
 from lnfold.checkpoint.table_writer import TableWriter
@@ -51,7 +51,8 @@ def write_checkpoint(
             that ``qint8`` stays ``qint8``. Text is an array of ``bytes`` or ``str``.
         inputs: files that must not be replaced whatever happens, those of the checkpoint read.
         overwrite: whether a checkpoint that is already there may be replaced.
-        state_file: whether to name it in the folder's ``checkpoint`` file.
+        state_file: whether to name it in the folder's ``checkpoint`` file, as the newest beside
+            those that are named there.
 
     Returns:
         The files written.
@@ -90,8 +91,9 @@ def write_checkpoint(
         table.finish()
     if not state_file:
         return [index, data]
+    earlier = read_state(state)[1] if os.path.isfile(state) else []
     with whole_file(state, inputs=inputs) as file:
-        file.write(state_of(prefix).encode("utf-8", "surrogateescape"))
+        file.write(state_of(prefix, earlier).encode("utf-8", "surrogateescape"))
     return [index, data, state]
 
 

@@ -10,9 +10,11 @@ import click
 from lnfold.checkpoint import Checkpoint, open_checkpoint
 from lnfold.cli.facts import fact_options, settings
 from lnfold.errors import UsageError
-from lnfold.folding.certificate import Folded
+from lnfold.folding.certificate import Folded, NotFolded
 from lnfold.folding.fold import Choice, fold_together
+from lnfold.folding.runnable_part import runnable_part
 from lnfold.folding.steps import Form
+from lnfold.folding.survey import survey
 from lnfold.network.layers import Network
 from lnfold.network.recover import Recovery, recover
 
@@ -85,9 +87,9 @@ def command(
             approximate_networks(checkpoint, chosen, inputs, output, force, json_wanted)
             return 0
         folded = _fold(checkpoint, recovery, chosen, choice, inputs)
-        incomplete = [one for one in chosen if not one.complete]
+        unfolded = [survey(one, Form(form)) for one in chosen if runnable_part(one) is None]
         if output is not None:
-            written = _write(checkpoint, folded, output, force, networks_only)
+            written = _write(checkpoint, folded, unfolded, output, force, networks_only)
             for one in written:
                 click.echo(f"wrote {one}", err=True)
         if html is not None:
@@ -95,10 +97,10 @@ def command(
         if json_wanted:
             from lnfold.export.certificates import certificate_text
 
-            click.echo(certificate_text(checkpoint, folded), nl=False)
+            click.echo(certificate_text(checkpoint, folded, unfolded), nl=False)
         else:
-            _print(folded, incomplete, Form(form))
-    refused = bool(incomplete) or any(one.refusals for one in folded)
+            _print(folded, unfolded)
+    refused = bool(unfolded) or any(one.refusals for one in folded)
     return 1 if strict and refused else 0
 
 
@@ -113,13 +115,13 @@ def _fold(
     choice: Choice,
     inputs: str | None,
 ) -> tuple[Folded, ...]:
-    """The complete networks among the chosen; UsageError where there is none."""
+    """Those among the chosen that can be run, or a part; UsageError where there is no network."""
     from dataclasses import replace
 
     from lnfold.checking.observations import given, read_arrays
     from lnfold.export.values import unwritable
 
-    whole = [one for one in chosen if one.complete]
+    whole = [one for one in chosen if runnable_part(one) is not None]
     if not whole and not any(one.gaps for one in chosen):
         raise UsageError("the checkpoint holds no network", file=checkpoint.path)
     if choice.form is Form.STOCK:
@@ -127,7 +129,7 @@ def _fold(
     observations = {}
     if inputs is not None:
         arrays = read_arrays(inputs, "inputs")
-        observations = {one.name: given(one, arrays, inputs) for one in whole}
+        observations = {one.name: given(runnable_part(one) or one, arrays, inputs) for one in whole}
     others = [one for one in recovery.networks if one not in whole]
     return fold_together(whole, choice, others=others, observations=observations)
 
@@ -135,6 +137,7 @@ def _fold(
 def _write(
     checkpoint: Checkpoint,
     folded: Sequence[Folded],
+    unfolded: Sequence[NotFolded],
     output: str,
     force: bool,
     networks_only: bool,
@@ -148,7 +151,7 @@ def _write(
             file=checkpoint.path,
         )
     if output.endswith(".npz"):
-        return write_archive(checkpoint, folded, output, overwrite=force)
+        return write_archive(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
     if any(one.form is not Form.STOCK for one in folded):
         raise UsageError(
             "only the stock form is a checkpoint that a TensorFlow program can restore",
@@ -157,11 +160,11 @@ def _write(
     from lnfold.export.keras_file import FORMATS, write_folded_keras
 
     if checkpoint.format in FORMATS and output.endswith((".h5", ".keras")):
-        return write_folded_keras(checkpoint, folded, output, overwrite=force)
+        return write_folded_keras(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
     if checkpoint.format == "SavedModel" and not networks_only:
-        return write_folded_saved_model(checkpoint, folded, output)
+        return write_folded_saved_model(checkpoint, folded, output, unfolded=unfolded)
     return write_folded_checkpoint(
-        checkpoint, folded, output, overwrite=force, networks_only=networks_only
+        checkpoint, folded, output, overwrite=force, networks_only=networks_only, unfolded=unfolded
     )
 
 
@@ -180,10 +183,9 @@ def _write_html(
     click.echo(f"wrote {html}", err=True)
 
 
-def _print(folded: Sequence[Folded], incomplete: Sequence[Network], form: Form) -> None:
-    from lnfold.export.summary import refusals_summary, summary
-    from lnfold.folding.survey import survey
+def _print(folded: Sequence[Folded], unfolded: Sequence[NotFolded]) -> None:
+    from lnfold.export.summary import not_folded_summary, summary
 
     click.echo(summary(folded), nl=bool(folded))
-    for one in incomplete:
-        click.echo(refusals_summary(one.name, one.gaps[0].what, survey(one, form)))
+    for one in unfolded:
+        click.echo(not_folded_summary(one))

@@ -19,7 +19,7 @@ from lnfold.errors import DamagedError, NotACheckpointError
 from lnfold.export.certificates import certificate_text, source_record
 from lnfold.export.manifest import network_of, network_record
 from lnfold.export.tf_checkpoint import refuse_existing
-from lnfold.folding.certificate import Folded
+from lnfold.folding.certificate import Folded, NotFolded
 from lnfold.json_text import json_text
 from lnfold.network.layers import Array, Network
 from lnfold.whole_file import whole_file
@@ -30,9 +30,17 @@ SCHEMA_VERSION = 1
 
 
 def write_archive(
-    checkpoint: Checkpoint, folded: Sequence[Folded], path: str, *, overwrite: bool = False
+    checkpoint: Checkpoint,
+    folded: Sequence[Folded],
+    path: str,
+    *,
+    overwrite: bool = False,
+    unfolded: Sequence[NotFolded] = (),
 ) -> list[str]:
     """Writes folded networks to ``path``, and their certificate beside it.
+
+    Args:
+        unfolded: the networks that the certificate names besides.
 
     Returns:
         The files written.
@@ -53,7 +61,7 @@ def write_archive(
         for one in folded
     ]
     with whole_file(certificate, inputs=_inputs(checkpoint)) as file:
-        file.write(certificate_text(checkpoint, folded).encode("utf-8"))
+        file.write(certificate_text(checkpoint, folded, unfolded).encode("utf-8"))
         # the certificate is renamed after the archive that it speaks of
         write_networks(checkpoint, entries, path, overwrite=overwrite)
     return [path, certificate]

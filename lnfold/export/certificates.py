@@ -12,6 +12,7 @@ from lnfold.folding.certificate import (
     ROUNDING_LIMIT,
     Certificate,
     Folded,
+    NotFolded,
     Refusal,
 )
 from lnfold.json_text import json_text
@@ -26,18 +27,26 @@ def certificate_schema() -> str:
     return files("lnfold.export").joinpath("certificate.schema.json").read_text("utf-8")
 
 
-def certificate_text(checkpoint: Checkpoint, folded: Sequence[Folded]) -> str:
-    """The certificate of folded networks, as JSON."""
-    return json_text(certificate_record(checkpoint, folded))
+def certificate_text(
+    checkpoint: Checkpoint, folded: Sequence[Folded], unfolded: Sequence[NotFolded] = ()
+) -> str:
+    """The certificate of the networks of a checkpoint, folded or not, as JSON."""
+    return json_text(certificate_record(checkpoint, folded, unfolded))
 
 
-def certificate_record(checkpoint: Checkpoint, folded: Sequence[Folded]) -> Json:
+def certificate_record(
+    checkpoint: Checkpoint, folded: Sequence[Folded], unfolded: Sequence[NotFolded] = ()
+) -> Json:
     """The same as plain dicts, lists, texts, numbers and None."""
     return {
         "schema_version": SCHEMA_VERSION,
         "source": source_record(checkpoint),
         "limits": {"float64_error": FLOAT64_LIMIT, "rounding_ratio": ROUNDING_LIMIT},
         "networks": [_network(one) for one in folded],
+        "not_folded": [
+            {"name": one.name, "why": one.why, "refused": [_refused(step) for step in one.refusals]}
+            for one in unfolded
+        ],
     }
 
 

@@ -16,7 +16,7 @@ from lnfold.checkpoint import Checkpoint
 from lnfold.export.certificates import certificate_text
 from lnfold.export.tf_checkpoint import refuse_existing
 from lnfold.export.values import new_values
-from lnfold.folding.certificate import Folded
+from lnfold.folding.certificate import Folded, NotFolded
 from lnfold.network.layers import Array
 from lnfold.whole_file import whole_file
 
@@ -25,12 +25,18 @@ _WEIGHTS: Final = "model.weights.h5"
 
 
 def write_folded_keras(
-    checkpoint: Checkpoint, folded: Sequence[Folded], path: str, *, overwrite: bool = False
+    checkpoint: Checkpoint,
+    folded: Sequence[Folded],
+    path: str,
+    *,
+    overwrite: bool = False,
+    unfolded: Sequence[NotFolded] = (),
 ) -> list[str]:
     """Writes a Keras file like the one that was read to ``path``, its certificate beside it.
 
     Args:
         checkpoint: of one of FORMATS.
+        unfolded: the networks that the certificate names besides.
 
     Returns:
         The files written.
@@ -43,7 +49,7 @@ def write_folded_keras(
     values = {checkpoint[name].key: array for name, array in new_values(checkpoint, folded).items()}
     (source,) = checkpoint.files
     with whole_file(certificate, inputs=[source]) as file:
-        file.write(certificate_text(checkpoint, folded).encode("utf-8"))
+        file.write(certificate_text(checkpoint, folded, unfolded).encode("utf-8"))
         with whole_file(path, inputs=[source]) as target:
             if checkpoint.format == "Keras .keras":
                 _copy_archive(source, target, values)

@@ -11,6 +11,7 @@ from lnfold.folding.certificate import (
     ROUNDING_LIMIT,
     Certificate,
     Folded,
+    NotFolded,
     Refusal,
 )
 from lnfold.folding.steps import Reason
@@ -23,10 +24,10 @@ def summary(folded: Sequence[Folded]) -> str:
     return _wrapped(line for one in folded for line in (*_network(one), ""))
 
 
-def refusals_summary(name: str, why: str, refusals: Iterable[Refusal]) -> str:
+def not_folded_summary(one: NotFolded) -> str:
     """What is said of a network that could not be folded at all."""
-    lines = [f"{printable(name)}   not folded: {printable(why)}", *_refused(refusals), ""]
-    return _wrapped(lines)
+    first = f"{printable(one.name)}   not folded: {printable(one.why)}"
+    return _wrapped([first, *_refused(one.refusals), ""])
 
 
 def _wrapped(lines: Iterable[str]) -> str:

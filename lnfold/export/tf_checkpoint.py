@@ -18,7 +18,7 @@ from lnfold.checkpoint.write import write_checkpoint
 from lnfold.errors import OutputError, UsageError
 from lnfold.export.certificates import certificate_text
 from lnfold.export.values import new_values
-from lnfold.folding.certificate import Folded
+from lnfold.folding.certificate import Folded, NotFolded
 from lnfold.network.layers import Array
 from lnfold.whole_file import whole_file
 
@@ -32,12 +32,14 @@ def write_folded_checkpoint(
     *,
     overwrite: bool = False,
     networks_only: bool = False,
+    unfolded: Sequence[NotFolded] = (),
 ) -> list[str]:
     """Writes stock-form folds of ``checkpoint`` to the prefix ``prefix``.
 
     Args:
         overwrite: whether outputs that are there may be replaced; inputs never are.
         networks_only: leave out what the folded networks do not read.
+        unfolded: the networks that the certificate names besides.
 
     Returns:
         The files written.
@@ -54,7 +56,7 @@ def write_folded_checkpoint(
     with ExitStack() as stack:
         # complete before the checkpoint is, renamed after it
         file = stack.enter_context(whole_file(certificate, inputs=inputs))
-        file.write(certificate_text(checkpoint, folded).encode("utf-8"))
+        file.write(certificate_text(checkpoint, folded, unfolded).encode("utf-8"))
         if copies_meta and meta is not None:
             target = stack.enter_context(whole_file(prefix + ".meta", inputs=inputs))
             with open(meta, "rb") as source:
@@ -65,7 +67,11 @@ def write_folded_checkpoint(
 
 
 def write_folded_saved_model(
-    checkpoint: Checkpoint, folded: Sequence[Folded], folder: str
+    checkpoint: Checkpoint,
+    folded: Sequence[Folded],
+    folder: str,
+    *,
+    unfolded: Sequence[NotFolded] = (),
 ) -> list[str]:
     """Writes a SavedModel like the one that was read, with the folded variables.
 
@@ -92,7 +98,7 @@ def write_folded_saved_model(
         prefix = os.path.join(copy, "variables", "variables")
         write_checkpoint(prefix, list(_items(checkpoint, folded, False)), state_file=False)
         with whole_file(os.path.join(copy, "certificate.json")) as file:
-            file.write(certificate_text(checkpoint, folded).encode("utf-8"))
+            file.write(certificate_text(checkpoint, folded, unfolded).encode("utf-8"))
         os.rename(copy, folder)
     except OSError as error:
         raise OutputError(f"cannot be written ({error.strerror})", file=folder) from error

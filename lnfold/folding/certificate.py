@@ -70,6 +70,15 @@ class Refusal:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class NotFolded:
+    """A network that was not folded at all: which, why, and the reason for every norm."""
+
+    name: str
+    why: str
+    refusals: tuple[Refusal, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Folded:
     """A folded network and its proof.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from lnfold.folding.deferred import Carried, Deviation, Divided, TriangleDeviation
 from lnfold.network.layers import (
+    LSTM,
     Affine,
     BatchNorm,
     Dense,
@@ -29,6 +30,9 @@ def multiplications(network: Network) -> int:
 def _of(layer: Layer, widths: list[int]) -> int:
     if isinstance(layer, Dense):
         return layer.kernel.shape[0] * layer.units
+    if isinstance(layer, LSTM):
+        # both kernels, and three products of a gate and a state
+        return (layer.taken + layer.units) * 4 * layer.units + 3 * layer.units
     if isinstance(layer, LayerNorm | RMSNorm):
         # the squares, the division by s, gamma
         return widths[0] * (2 if layer.gamma is None else 3)

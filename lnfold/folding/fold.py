@@ -32,6 +32,7 @@ from lnfold.folding.measuring import (
     rounding_ratio,
 )
 from lnfold.folding.numbers_left import numbers_left
+from lnfold.folding.runnable_part import not_run, runnable_part
 from lnfold.folding.sequences import CANDIDATES, SEQUENCES, Rules, check_rules
 from lnfold.folding.sharing import conflicts, variables_of
 from lnfold.folding.steps import Applied, Form, Reason, Refused, Rule, Setting
@@ -79,13 +80,13 @@ def fold_together(
     or not at all: where it would not, the steps that change it are refused.
 
     Args:
-        networks: complete networks.
+        networks: complete networks, or such as have a runnable part.
         choice: form and rules.
         others: networks of the same checkpoint that are not folded.
         observations: by network name, what to measure on; drawn where none are given.
 
     Raises:
-        IncompleteNetworkError: a network has gaps.
+        IncompleteNetworkError: a network has no part that could be run to prove it.
         UsageError: a rule of the choice does not exist.
         FoldingLimitError: a folded network would not be the same within the limits.
     """
@@ -103,17 +104,18 @@ def fold_together(
 
 
 def _fold(network: Network, choice: Choice, observations: Observations | None) -> Folded:
-    if not network.complete:
+    part = runnable_part(network)
+    if part is None:
         gap = network.gaps[0]
         raise IncompleteNetworkError(
             f"network {network.name} cannot be folded: {gap.what}", remedy=gap.remedy or None
         )
-    observations = observations or observations_for(network)
+    observations = observations or observations_for(part, not_run(network))
     form, rules = _sequence(network, choice)
     stock = form is Form.STOCK
     setting = Setting(stock, storage_of(network, stock))
     half = stock and "float16" in (setting.storage.name, network.precision)
-    known = reference(network, observations.inputs, np.float16 if half else np.float32)
+    known = reference(part, observations.inputs, np.float16 if half else np.float32)
     folding = _Folding(network, network, setting, choice, known, plain=True)
     folding.take_all(rules)
     if folding.ratio > ROUNDING_LIMIT:
@@ -134,6 +136,13 @@ def _fold(network: Network, choice: Choice, observations: Observations | None) -
         left=numbers_left(network, folding.exact),
         origin=observations.origin,
     )
+
+
+def _run_of(network: Network) -> Network:
+    """What is run to measure a network that is being folded."""
+    part = runnable_part(network)
+    assert part is not None  # a rule never adds what cannot be run
+    return part
 
 
 def _sequence(network: Network, choice: Choice) -> tuple[Form, Rules]:
@@ -193,7 +202,7 @@ class _Folding:
                 self.take(rule)
         if self.certificates:
             rounded = stored(self.exact, self.original, self.setting.stock)
-            self.ratio = rounding_ratio(self.known, rounded)
+            self.ratio = rounding_ratio(self.known, _run_of(rounded))
 
     def take(self, rule: Rule) -> None:
         """Applies a rule to every layer in turn and measures each step."""
@@ -213,10 +222,10 @@ class _Folding:
             refused = unstorable(self.exact, applied.network, self.choice.frozen)
             if refused is not None:
                 return refused
-        error = float64_error(self.known, applied.network)
+        error = float64_error(self.known, _run_of(applied.network))
         self._confirm(rule, layer, error)
         rounded = stored(applied.network, self.original, self.setting.stock)
-        ratio = rounding_ratio(self.known, rounded, plain=self.plain)
+        ratio = rounding_ratio(self.known, _run_of(rounded), plain=self.plain)
         if not ratio <= ROUNDING_LIMIT:
             return Refused(Reason.ROUNDING, measured=ratio)
         self.error = error

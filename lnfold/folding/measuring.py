@@ -7,7 +7,7 @@ reference is compared with that of the original itself, run in the same precisio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,8 +45,12 @@ class Reference:
     precision: type
 
 
-def observations_for(network: Network) -> Observations:
-    """Drawn inputs, a quarter of them ten times as far from the middle."""
+def observations_for(network: Network, not_run: Sequence[str] = ()) -> Observations:
+    """Drawn inputs, a quarter of them ten times as far from the middle.
+
+    Args:
+        not_run: operations whose values are among the inputs, as nothing runs them.
+    """
     found = drawn(network, ROWS)
     inputs = {}
     for name, array in found.inputs.items():
@@ -54,7 +58,10 @@ def observations_for(network: Network) -> Observations:
         middle = far.mean(axis=0)
         far[: ROWS // 4] = middle + FAR * (far[: ROWS // 4] - middle)
         inputs[name] = far
-    return Observations(inputs, f"{found.origin}, a quarter of them {FAR:g} times as far out")
+    origin = f"{found.origin}, a quarter of them {FAR:g} times as far out"
+    if not_run:
+        origin += f"; what is not run ({', '.join(not_run)}) is drawn likewise"
+    return Observations(inputs, origin)
 
 
 def reference(network: Network, inputs: Mapping[str, Array], precision: type) -> Reference:

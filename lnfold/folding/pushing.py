@@ -1,6 +1,7 @@
-"""Moving a factor, a shift or a constant forward into the dense layers that read a value.
+"""Moving a factor, a shift or a constant forward into the kernels and biases behind a value.
 
-With h the value, W' the rows that multiply it and b' the bias of a dense layer:
+With h the value, W' the rows that multiply it and b' the bias, of a dense layer or of the
+gates of an LSTM:
 
     (h·scale)·W' + b'  =  h·(scale·W') + b'
     (h + shift)·W' + b'  =  h·W' + (b' + shift·W')
@@ -14,14 +15,14 @@ import numpy as np
 
 from lnfold.folding.readers import Slot
 from lnfold.folding.rewrite import Array, bias_of, dense_with, matrix
-from lnfold.network.layers import Dense
+from lnfold.network.layers import LSTM, Dense
 
 
 class Pushed:
     """Kernels and biases being changed, several slots of one dense layer in one copy."""
 
     def __init__(self) -> None:
-        self._layers: dict[str, Dense] = {}
+        self._layers: dict[str, Dense | LSTM] = {}
         self._kernels: dict[str, Array] = {}
         self._biases: dict[str, Array] = {}
 
@@ -36,21 +37,21 @@ class Pushed:
         return self.kernel(slot)[slot.start : slot.start + width]
 
     def shift(self, slot: Slot, contribution: Array) -> None:
-        """Adds to the bias [units] of the slot's layer, created where it is missing."""
+        """Adds to the bias [columns] of the slot's layer, created where it is missing."""
         name = slot.dense.name
         self._layers.setdefault(name, slot.dense)
         bias = self._biases.setdefault(name, bias_of(slot.dense))
         bias += contribution
 
-    def layers(self) -> dict[str, Dense]:
-        """The changed dense layers by name."""
+    def layers(self) -> dict[str, Dense | LSTM]:
+        """The changed layers by name."""
         return {
             name: dense_with(layer, self._kernels.get(name), self._biases.get(name))
             for name, layer in self._layers.items()
         }
 
 
-def affine_forward(slots: Iterable[Slot], scale: Array, shift: Array) -> dict[str, Dense]:
+def affine_forward(slots: Iterable[Slot], scale: Array, shift: Array) -> dict[str, Dense | LSTM]:
     """The readers of h that take over h·scale + shift, both [units]; no bias where none is due."""
     pushed = Pushed()
     for slot in slots:

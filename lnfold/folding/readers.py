@@ -1,4 +1,4 @@
-"""Who reads a value in the end: dense layers, through activations and concatenations."""
+"""Who multiplies a value by a kernel in the end, through activations and concatenations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lnfold.folding.steps import Reason, Refused
 from lnfold.network.activations import FUNCTIONS
-from lnfold.network.layers import Activation, Concat, Dense, Network
+from lnfold.network.layers import LSTM, Activation, Add, Concat, Dense, Network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,12 +14,13 @@ class Slot:
     """Rows ``start`` … ``start + width`` of a kernel, which multiply the value.
 
     Attributes:
-        dense: the layer that reads it.
+        dense: the layer that reads it: a dense one, or an LSTM, whose four gates are a dense
+            layer on x with h and c beside it.
         start: the first of the rows.
         through: the activations that the value passes on the way, in order.
     """
 
-    dense: Dense
+    dense: Dense | LSTM
     start: int
     through: tuple[Activation, ...] = ()
 
@@ -35,7 +36,7 @@ class Slot:
 
 
 def readers_of(network: Network, value: str) -> tuple[Slot, ...] | Refused:
-    """All that reads ``value`` in the end, or the first thing that is no dense layer.
+    """All that reads ``value`` in the end, or the first thing that has no kernel for it.
 
     Elementwise activations are walked through, whatever they compute: what may pass them is
     the rule's business.
@@ -51,7 +52,8 @@ def readers_of(network: Network, value: str) -> tuple[Slot, ...] | Refused:
         if not readers:
             return Refused(Reason.NEVER_READ, current)
         for reader in readers:
-            if isinstance(reader, Dense):
+            alone = current not in reader.inputs[1:]
+            if isinstance(reader, Dense) or (isinstance(reader, LSTM) and alone):
                 slots.append(Slot(reader, start, through))
             elif isinstance(reader, Concat) and all(widths[part] for part in reader.inputs):
                 offset = 0
@@ -62,7 +64,8 @@ def readers_of(network: Network, value: str) -> tuple[Slot, ...] | Refused:
             elif isinstance(reader, Activation) and _elementwise(reader):
                 pending.append((reader.name, start, (*through, reader)))
             else:
-                return Refused(Reason.READ, reader.name)
+                summed = isinstance(reader, Add)
+                return Refused(Reason.RESIDUAL if summed else Reason.READ, reader.name)
     return tuple(slots)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
-from lnfold.network.layers import Dense, Layer, Network, Norm, Parameter
+from lnfold.network.layers import LSTM, Dense, Layer, Network, Norm, Parameter
 
 Array = np.ndarray
+Reader = TypeVar("Reader", bound=Dense | LSTM)
 
 
 def vector(parameter: Parameter | None, units: int, absent: float) -> Array:
@@ -25,14 +27,14 @@ def units_of(network: Network, norm: Norm) -> int:
     return network.widths()[norm.name] or max(sizes, default=0)
 
 
-def matrix(dense: Dense) -> Array:
-    """A kernel as float64 [inputs, units]."""
+def matrix(dense: Dense | LSTM) -> Array:
+    """A kernel as float64 [inputs, columns]: the columns are units, or units of the four gates."""
     return dense.kernel.array.astype(np.float64)
 
 
-def bias_of(dense: Dense) -> Array:
-    """A bias as float64 [units], zeros where there is none."""
-    return vector(dense.bias, dense.units, 0.0)
+def bias_of(dense: Dense | LSTM) -> Array:
+    """A bias as float64 [columns], zeros where there is none."""
+    return vector(dense.bias, dense.kernel.shape[1], 0.0)
 
 
 def with_values(parameter: Parameter | None, values: Array, where: str = "") -> Parameter:
@@ -46,8 +48,8 @@ def with_values(parameter: Parameter | None, values: Array, where: str = "") -> 
     return Parameter(np.asarray(shaped, np.float64), parameter.variables, parameter.where)
 
 
-def dense_with(dense: Dense, kernel: Array | None = None, bias: Array | None = None) -> Dense:
-    """A dense layer with other numbers; a missing bias is created where one is given."""
+def dense_with(dense: Reader, kernel: Array | None = None, bias: Array | None = None) -> Reader:
+    """A dense layer or an LSTM with other numbers; a missing bias is created where one is given."""
     new_kernel = dense.kernel if kernel is None else with_values(dense.kernel, kernel)
     new_bias = dense.bias
     if bias is not None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from lnfold.folding.certificate import Refusal
+from lnfold.folding.certificate import NotFolded, Refusal
 from lnfold.folding.sequences import SEQUENCES
 from lnfold.folding.steps import Applied, Form, Reason, Refused, Setting
 from lnfold.folding.storing import storage_of
 from lnfold.network.layers import Network, Norm
 
 
-def survey(network: Network, form: Form = Form.STOCK) -> tuple[Refusal, ...]:
-    """A refusal for every norm and every rule that would apply to it.
+def survey(network: Network, form: Form = Form.STOCK) -> NotFolded:
+    """A refusal for every norm of an incomplete network and every rule that would apply to it.
 
     A step whose preconditions hold is refused too: without a run nothing would prove it.
     """
@@ -24,7 +24,7 @@ def survey(network: Network, form: Form = Form.STOCK) -> tuple[Refusal, ...]:
         for rule in rules:
             outcome = rule.apply(network, layer, setting)
             if isinstance(outcome, Applied):
-                outcome = Refused(Reason.NOT_RUN, network.gaps[0].what if network.gaps else "")
+                outcome = Refused(Reason.NOT_RUN, network.gaps[0].what)
             if outcome is not None:
                 refusals.append(Refusal.of(rule, layer.name, outcome))
-    return tuple(refusals)
+    return NotFolded(network.name, network.gaps[0].what, tuple(refusals))

@@ -17,6 +17,7 @@ from lnfold.export.tf_checkpoint import write_folded_checkpoint, write_folded_sa
 from lnfold.export.values import new_values, unwritable
 from lnfold.folding.certificate import Folded
 from lnfold.folding.fold import Choice, fold_together
+from lnfold.network.layers import Array
 from lnfold.network.recover import recover
 from lnfold.network.run import run
 from lnfold.network.settings import Settings
@@ -125,3 +126,33 @@ def test_a_saved_model_keeps_its_graph(tensorflow: Any, tmp_path: Path) -> None:
     assert folds[0].certificates
     loaded = tensorflow.saved_model.load(folder)
     assert_same_actions(folds[0], loaded.serve)
+
+
+def test_a_folded_speech_enhancer_answers_as_the_original_in_tensorflow(
+    tensorflow: Any, real: Path, tmp_path: Path
+) -> None:
+    """Frame after frame, its state kept: as far apart as an ulp more or less in the samples."""
+    source, folder = str(real / "dtln_savedmodel"), str(tmp_path / "folded")
+    with open_checkpoint(source) as checkpoint:
+        recovery = recover(checkpoint)
+        choice = Choice(frozen=unwritable(checkpoint, recovery.networks))
+        folds = fold_together(recovery.networks, choice)
+        write_folded_saved_model(checkpoint, folds, folder)
+    random = np.random.default_rng(0)
+    frames = (0.1 * random.standard_normal((30, 1, 512))).astype(np.float32)
+    signs = random.choice(np.float32([-1, 1]), frames.shape)
+
+    def answers(path: str, given: Array) -> Array:
+        # loaded anew: the LSTMs of this model go on from the frame before
+        model = tensorflow.saved_model.load(path)
+        (name,) = model.signatures["serving_default"].structured_outputs
+        serve = model.signatures["serving_default"]
+        return np.stack([serve(tensorflow.constant(one))[name].numpy() for one in given])
+
+    original = answers(source, frames)
+    jittered = answers(source, frames + signs * np.spacing(frames))
+    found = answers(folder, frames)
+
+    assert len(folds[0].certificates) == 4
+    assert np.abs(original).max() > 0.1
+    assert 0 < np.abs(found - original).max() <= 4 * np.abs(jittered - original).max()

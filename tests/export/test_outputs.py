@@ -11,12 +11,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
 
 from lnfold.checkpoint import Checkpoint, open_checkpoint
+from lnfold.checkpoint.state_file import read_state
 from lnfold.errors import DamagedError, NotACheckpointError, OutputError
 from lnfold.export import tf_checkpoint
 from lnfold.export.archive import is_archive, read_archive, write_archive
@@ -209,3 +211,36 @@ def test_other_forms_are_no_checkpoint(checkpoint: Checkpoint) -> None:
     """Only the stock form has a value for every variable."""
     with pytest.raises(ValueError, match="rms form"):
         new_values(checkpoint, folded(checkpoint, Form.RMS))
+
+
+def test_the_state_file_keeps_the_checkpoints_it_named(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    """Saved beside others, and again in the place of one: each is named once, the newest last."""
+    (tmp_path / "checkpoint").write_text(
+        'model_checkpoint_path: "run-2"\n'
+        'all_model_checkpoint_paths: "run-1"\n'
+        'all_model_checkpoint_paths: "a \\"quoted\\" \\\\ name"\n'
+        'all_model_checkpoint_paths: "run-2"\n'
+    )
+    folds = folded(checkpoint)
+    for name in ("folded", "run-1", "folded"):
+        write_folded_checkpoint(checkpoint, folds, str(tmp_path / name), overwrite=True)
+
+    newest, every = read_state(str(tmp_path / "checkpoint"))
+    assert newest == "folded"
+    assert every == ['a "quoted" \\ name', "run-2", "run-1", "folded"]
+
+
+def test_tensorflow_finds_all_of_them(
+    tensorflow: Any, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    """tf.train.latest_checkpoint and get_checkpoint_state read the same from that file."""
+    folds = folded(checkpoint)
+    for name in ("one-1", "two-2", "three-3"):
+        write_folded_checkpoint(checkpoint, folds, str(tmp_path / name))
+    state = tensorflow.train.get_checkpoint_state(str(tmp_path))
+
+    assert tensorflow.train.latest_checkpoint(str(tmp_path)) == str(tmp_path / "three-3")
+    names = [os.path.basename(one) for one in state.all_model_checkpoint_paths]
+    assert names == ["one-1", "two-2", "three-3"]

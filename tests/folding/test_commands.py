@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 from lnfold.checkpoint import open_checkpoint
 from lnfold.cli.check import command as check
 from lnfold.cli.fold import command as fold
+from lnfold.export.certificates import certificate_schema
 
 
 def invoke(command, *arguments: object) -> Result:  # type: ignore[no-untyped-def]
@@ -105,7 +107,14 @@ def test_what_cannot_be_run_is_refused_with_the_reason_for_each_norm(real: Path)
     with open_checkpoint(real / "bert_tiny") as checkpoint:
         norms = [name for name in checkpoint if name.endswith("LayerNorm/gamma")]
     assert result.stdout.count("– gamma-forward") == len(norms) == 6
-    assert result.stdout.count("a layer that is not dense reads the value") == 10
+    assert result.stdout.count("a residual sum reads the value itself") == 6
+
+    certificate = json.loads(invoke(fold, real / "bert_tiny", "--json").stdout)
+    jsonschema.validate(certificate, json.loads(certificate_schema()))
+    (record,) = certificate["not_folded"]
+    layers = {step["layer"] for step in record["refused"]}
+    assert len(layers) == len(norms)
+    assert all(step["sentence"] for step in record["refused"])
 
 
 def test_an_approximation_is_asked_for_by_name_and_called_so(sample: Path, tmp_path: Path) -> None:

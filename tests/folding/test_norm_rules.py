@@ -178,7 +178,7 @@ def test_a_residual_reader_keeps_gamma_and_beta() -> None:
     for rule in (GAMMA_FORWARD, BETA_FORWARD):
         folded, answers = apply(network, rule, STOCK)
         assert folded is network
-        assert reasons(answers) == ["READ"]
+        assert reasons(answers) == ["RESIDUAL"]
         assert answers[0].by.startswith("add")  # type: ignore[attr-defined]
 
 

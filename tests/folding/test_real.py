@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from lnfold.checking.observations import given, read_arrays
 from lnfold.checkpoint import open_checkpoint
 from lnfold.folding.certificate import FLOAT64_LIMIT, ROUNDING_LIMIT
 from lnfold.folding.fold import Choice, fold_together
+from lnfold.folding.runnable_part import runnable_part
 from lnfold.folding.steps import Form
+from lnfold.folding.survey import survey
 from lnfold.network.layers import LayerNorm, Network
 from lnfold.network.recover import recover
 from lnfold.network.rounding import largest_difference, measure_rounding
@@ -22,12 +25,13 @@ FOLDING = {
     "deepq_layernorm": 4,
     "ddpg_layernorm": 6,
     "autoencoder_batchnorm_h5/ad01.h5": 1,
+    "dtln_savedmodel": 1,
 }
 
 
 def networks(path: Path) -> list[Network]:
     with open_checkpoint(path) as checkpoint:
-        return [one for one in recover(checkpoint).networks if one.complete]
+        return [one for one in recover(checkpoint).networks if runnable_part(one) is not None]
 
 
 @pytest.mark.parametrize("form", list(Form))
@@ -93,6 +97,32 @@ def test_the_autoencoder_loses_its_batch_norms(real: Path) -> None:
 
     assert [one.rule for one in folded.certificates] == ["batch-norm"] * 9
     assert {type(one).__name__ for one in folded.network.layers} == {"Dense", "Activation"}
+
+
+def test_both_norms_in_front_of_an_lstm_lose_gamma_and_beta(real: Path) -> None:
+    """Into the four gates' kernel and bias; the means stay, as no dense layer writes them alone."""
+    (folded,) = fold_together(networks(real / "dtln_savedmodel"))
+
+    steps = ["beta-forward", "beta-forward", "gamma-forward", "gamma-forward"]
+    assert [one.rule for one in folded.certificates] == steps
+    assert [one.reason.name for one in folded.refusals] == ["NOT_DENSE", "READ_ELSEWHERE"]
+    assert [(one.before, one.after) for one in folded.left] == [(514, 0), (512, 0)]
+    assert "RFFT" in folded.origin
+
+
+def test_post_norm_refuses_with_the_reason_for_every_norm(real: Path) -> None:
+    """A transformer's norms read a sum with what they deliver: all three rules say so."""
+    with open_checkpoint(real / "bert_tiny") as checkpoint:
+        (network,) = recover(checkpoint).networks
+    found = survey(network).refusals
+    norms = [one.name for one in network.layers if isinstance(one, LayerNorm)]
+
+    assert runnable_part(network) is None
+    assert len(norms) >= 5
+    assert {one.layer for one in found} == set(norms)
+    by_rule = Counter((one.rule, one.reason.name) for one in found)
+    assert by_rule["centre", "NOT_DENSE"] >= 5
+    assert by_rule["gamma-forward", "RESIDUAL"] == by_rule["beta-forward", "RESIDUAL"] == 3
 
 
 def test_all_copies_of_the_actor_fold_alike(real: Path) -> None:
