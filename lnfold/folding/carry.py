@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from lnfold.folding.deferred import Carried, Deviation, Divided
+from lnfold.folding.readers import lets_factors_through
 from lnfold.folding.rewrite import free_name, names
 from lnfold.folding.steps import Applied, Outcome, Reason, Refused, Rule, Setting
-from lnfold.network.activations import FUNCTIONS
-from lnfold.network.layers import Activation, Affine, Dense, Layer, Network, Parameter, RMSNorm
+from lnfold.network.layers import Affine, Dense, Layer, Network, Parameter, RMSNorm
 
 
 def carry(network: Network, layer: Layer, setting: Setting) -> Outcome:
@@ -68,7 +68,7 @@ class _Carrying:
             self._norm(layer, held)
         elif isinstance(layer, Divided) and self._carries(layer) and not held:
             self._carried(layer, layer.inputs[0], layer.inputs[1], layer.shift)
-        elif held and isinstance(layer, Activation) and _homogeneous(layer):
+        elif held and lets_factors_through(layer):
             name = free_name(self.network, f"{layer.name}/carried")
             self.layers.append(replace(layer, name=name, inputs=held[:1]))
             self.held[layer.name] = (name, held[1])
@@ -119,10 +119,6 @@ class _Carrying:
             self.layers.append(Divided(dense.name, (product, held[1]), dense.scope, dense.bias))
 
 
-def _homogeneous(layer: Activation) -> bool:
-    return FUNCTIONS[str(layer.function.value)].homogeneous
-
-
 def _blocker(network: Network, value: str) -> str | None:
     """The first reader of a value that cannot take it carried."""
     if value in network.outputs:
@@ -130,7 +126,7 @@ def _blocker(network: Network, value: str) -> str | None:
     for reader in network.consumers(value):
         if isinstance(reader, Dense):
             continue
-        if not (isinstance(reader, Activation) and _homogeneous(reader)):
+        if not lets_factors_through(reader):
             return reader.name
         blocked = _blocker(network, reader.name)
         if blocked is not None:
@@ -144,9 +140,7 @@ def _reaches_norm(network: Network, value: str) -> bool:
     if value in network.outputs or not readers:
         return False
     for reader in readers:
-        passes = isinstance(reader, Dense) or (
-            isinstance(reader, Activation) and _homogeneous(reader)
-        )
+        passes = isinstance(reader, Dense) or lets_factors_through(reader)
         if not isinstance(reader, RMSNorm) and not (passes and _reaches_norm(network, reader.name)):
             return False
     return True

@@ -18,8 +18,8 @@ from lnfold.folding.pushing import Pushed, contributions, without_bias
 from lnfold.folding.readers import Slot, readers_of
 from lnfold.folding.rewrite import Array, finite, names, replaced, units_of, vector, with_values
 from lnfold.folding.steps import Applied, Outcome, Reason, Refused, Rule, Setting
-from lnfold.network.activations import FUNCTIONS
-from lnfold.network.layers import Layer, LayerNorm, Network, Norm, RMSNorm
+from lnfold.network.layers import Layer, LayerNorm, Network, Norm, PRelu, RMSNorm
+from lnfold.network.run import step_of
 
 _LOST = 2.0**-54  # less than half an ulp of 1 in float64: adding it changes nothing
 
@@ -40,6 +40,9 @@ def constant_units(network: Network, layer: Layer, setting: Setting) -> Outcome:
         return slots
     if not any(_rows_of(slot, constant).any() for slot in slots):
         return None  # nothing comes from them any more: folded already
+    wider = next((one for slot in slots for one in slot.through if _wider(one, width)), None)
+    if wider is not None:
+        return Refused(Reason.CONCATENATED, wider.name)
     missing = without_bias(slots)
     if setting.stock and missing:
         return Refused(Reason.NO_BIAS, missing)
@@ -67,9 +70,13 @@ def _passed(slot: Slot, beta: Array) -> Array:
     """The units' constant values after the activations on the way."""
     value = beta[None, :]
     for one in slot.through:
-        function = FUNCTIONS[str(one.function.value)]
-        value = function.apply(value, function.alpha if one.alpha is None else one.alpha)
+        value = step_of(one, np.float64)(value)
     return np.asarray(value[0])
+
+
+def _wider(layer: Layer, width: int) -> bool:
+    """Whether an activation's slopes are those of a concatenation that holds more units."""
+    return isinstance(layer, PRelu) and layer.slopes.array.size not in (1, width)
 
 
 def _rows_of(slot: Slot, constant: Array) -> Array:

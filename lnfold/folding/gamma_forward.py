@@ -3,7 +3,7 @@
     f(gamma·z + beta) = gamma·f(z + beta/gamma)      gamma > 0, f(c·x) = c·f(x) for c > 0
 
 so |gamma| scales the rows of every kernel that reads the unit and beta is divided by it (E04).
-identity, relu, leaky relu and abs are such functions. relu6 becomes one when its clip moves
+identity, relu, leaky relu, prelu and abs are such functions. relu6 becomes one when its clip moves
 along, per unit: min(max(gamma·u, 0), 6) = gamma·min(max(u, 0), 6/gamma). Of a concatenation
 only the unit's own rows change (E31). The sign stays, as ±1, except on linear paths.
 """
@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from lnfold.folding.pushing import affine_forward
-from lnfold.folding.readers import Slot, readers_of
+from lnfold.folding.readers import Slot, function_of, lets_factors_through, readers_of
 from lnfold.folding.rewrite import Array, finite, names, replaced, units_of, vector, with_values
 from lnfold.folding.steps import Applied, Outcome, Reason, Refused, Rule, Setting
 from lnfold.network.layers import (
@@ -77,8 +77,8 @@ def _blocked(slots: tuple[Slot, ...], layer: Norm, setting: Setting) -> Refused 
     for slot in slots:
         if slot.homogeneous:
             continue
-        clipped = [one for one in slot.through if one.function.value == "relu6"]
-        others = [one for one in slot.through if not Slot(slot.dense, 0, (one,)).homogeneous]
+        clipped = [one for one in slot.through if function_of(one) == "relu6"]
+        others = [one for one in slot.through if not lets_factors_through(one)]
         if len(clipped) != 1 or others != clipped or clipped[0].input != layer.name:
             return Refused(Reason.ACTIVATED, others[0].name)
         if setting.stock:
@@ -117,7 +117,7 @@ def _moved_clips(slots: tuple[Slot, ...], scale: Array) -> dict[str, Layer]:
     clips: dict[str, Layer] = {}
     for slot in slots:
         for one in slot.through:
-            if one.function.value == "relu6":
+            if function_of(one) == "relu6":
                 low, high = Parameter(np.zeros(1)), Parameter(6 / scale, (), f"{one.name}/high")
                 clips[one.name] = Clip(one.name, one.inputs, one.scope, low, high)
     return clips

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lnfold.folding.steps import Reason, Refused
 from lnfold.network.activations import FUNCTIONS
-from lnfold.network.layers import LSTM, Activation, Add, Concat, Dense, Network
+from lnfold.network.layers import LSTM, Activation, Add, Concat, Dense, Layer, Network, PRelu
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,17 +22,17 @@ class Slot:
 
     dense: Dense | LSTM
     start: int
-    through: tuple[Activation, ...] = ()
+    through: tuple[Activation | PRelu, ...] = ()
 
     @property
     def linear(self) -> bool:
         """Whether nothing but identities stands in between."""
-        return all(one.function.value == "identity" for one in self.through)
+        return all(function_of(one) == "identity" for one in self.through)
 
     @property
     def homogeneous(self) -> bool:
         """Whether every positive factor passes: f(c·x) = c·f(x)."""
-        return all(FUNCTIONS[str(one.function.value)].homogeneous for one in self.through)
+        return all(map(lets_factors_through, self.through))
 
 
 def readers_of(network: Network, value: str) -> tuple[Slot, ...] | Refused:
@@ -43,7 +43,7 @@ def readers_of(network: Network, value: str) -> tuple[Slot, ...] | Refused:
     """
     widths = network.widths()
     slots: list[Slot] = []
-    pending: list[tuple[str, int, tuple[Activation, ...]]] = [(value, 0, ())]
+    pending: list[tuple[str, int, tuple[Activation | PRelu, ...]]] = [(value, 0, ())]
     while pending:
         current, start, through = pending.pop()
         if current in network.outputs:
@@ -61,7 +61,7 @@ def readers_of(network: Network, value: str) -> tuple[Slot, ...] | Refused:
                     if part == current:
                         pending.append((reader.name, start + offset, through))
                     offset += widths[part]
-            elif isinstance(reader, Activation) and _elementwise(reader):
+            elif isinstance(reader, Activation | PRelu) and _elementwise(reader):
                 pending.append((reader.name, start, (*through, reader)))
             else:
                 summed = isinstance(reader, Add)
@@ -69,6 +69,18 @@ def readers_of(network: Network, value: str) -> tuple[Slot, ...] | Refused:
     return tuple(slots)
 
 
-def _elementwise(layer: Activation) -> bool:
-    function = FUNCTIONS.get(str(layer.function.value))
-    return function is not None and not function.rowwise
+def function_of(layer: Activation | PRelu) -> str:
+    """The name of an activation's function."""
+    return layer.kind if isinstance(layer, PRelu) else str(layer.function.value)
+
+
+def lets_factors_through(layer: Layer) -> bool:
+    """Whether f(c·x) = c·f(x) for every c > 0, one for each unit: homogeneous activations."""
+    if isinstance(layer, PRelu):
+        return True
+    return isinstance(layer, Activation) and FUNCTIONS[function_of(layer)].homogeneous
+
+
+def _elementwise(layer: Activation | PRelu) -> bool:
+    function = FUNCTIONS.get(function_of(layer))
+    return isinstance(layer, PRelu) or (function is not None and not function.rowwise)

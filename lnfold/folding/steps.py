@@ -49,6 +49,7 @@ class Reason(Enum):
     ACTIVATED = "the activation in between is not positively homogeneous"
     SHIFTED = "an activation stands in between"
     RESIDUAL = "a residual sum reads the value itself"
+    CONCATENATED = "the slopes behind the concatenation belong to other units as well"
     READ = "a layer that has no kernel for it reads the value"
     CLIP_FIXED = "relu6 would need its clip moved per unit, and the graph's is fixed"
     NO_BIAS = "the next layer has no bias, and the graph has no place for one"

@@ -27,6 +27,7 @@ from lnfold.network.layers import (
     Norm,
     OtherNorm,
     Parameter,
+    PRelu,
     RMSNorm,
     Standardize,
 )
@@ -114,13 +115,10 @@ def _leaky_relu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
 
 
 def _prelu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
-    """max(x, 0) + alpha·min(x, 0), alpha [units]."""
     if made.rank(sources[0]) != 2:
         raise IncompleteError("a PReLU of more than rows")
-    alpha = made.required(call, "alpha")
-    positive = made.function(call, sources[0], "relu", None, "class")
-    negative = made.clipped(call, sources[0], None, 0.0)
-    return made.added(call, positive, made.scaled(call, negative, alpha, None))
+    slopes = made.required(call, "alpha")
+    return made.append(PRelu(call.name, sources[:1], scope_of(slopes.name), slopes))
 
 
 def _elu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:

@@ -52,6 +52,14 @@ class Activation(Layer):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PRelu(Layer):
+    """x where x > 0, else slopes·x. slopes [units] or scalar. He et al., arXiv:1502.01852."""
+
+    kind = "prelu"
+    slopes: Parameter
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Concat(Layer):
     """The units of several values side by side, in the order of ``inputs``."""
 

@@ -16,6 +16,7 @@ from lnfold.network.kinds import (
     Dense,
     Multiply,
     Opaque,
+    PRelu,
     Slice,
     Standardize,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Norm",
     "Opaque",
     "OtherNorm",
+    "PRelu",
     "Parameter",
     "RMSNorm",
     "Rearrange",

@@ -33,6 +33,7 @@ from lnfold.network.layers import (
     Network,
     Norm,
     Parameter,
+    PRelu,
     Rearrange,
     RMSNorm,
     Slice,
@@ -180,6 +181,11 @@ def _activation(layer: Activation, dtype: type, shuffle: Shuffle) -> Step:
     return lambda x: function.apply(x, alpha)
 
 
+def _prelu(layer: PRelu, dtype: type, shuffle: Shuffle) -> Step:
+    slopes = _vector(layer.slopes, dtype)
+    return lambda x: np.asarray(np.where(x > 0, x, slopes * x))
+
+
 def _concat(layer: Concat, dtype: type, shuffle: Shuffle) -> Step:
     return lambda *parts: np.concatenate(parts, axis=1)
 
@@ -242,6 +248,7 @@ _STEPS: dict[type[Layer], Callable[..., Step]] = {
     RMSNorm: _rms_norm,
     BatchNorm: _batch_norm,
     Activation: _activation,
+    PRelu: _prelu,
     Concat: _concat,
     Add: _add,
     Multiply: _multiply,

@@ -4,7 +4,7 @@ The identities, for a norm that reads a dense layer y = x·W + b (n units):
 
 - LayerNorm(y + c·1) = LayerNorm(y): one number of b, its mean, does nothing.
 - f(gamma·z + beta) = gamma·f(z + beta/gamma) for gamma > 0 and a positively homogeneous f
-  (identity, relu, leaky relu): the n sizes of gamma go into the rows of the next kernel.
+  (identity, relu, leaky relu, prelu): the n sizes of gamma go into the rows of the next kernel.
 - with no activation in between, beta·W' goes into the next bias.
 - BatchNorm with stored statistics is affine: everything goes into the dense layer before it.
 """
@@ -25,6 +25,7 @@ from lnfold.network.layers import (
     Layer,
     LayerNorm,
     Network,
+    PRelu,
 )
 from lnfold.relations.pairs import Context, Pair
 
@@ -163,6 +164,9 @@ def _readers(network: Network, layer: Layer) -> _Readers:
                     return _Readers(Verdict.STAYS_ACTIVATED, blocker=reader.name)
                 if reader.function.value != "identity":
                     activation = reader.name
+                pending.append(reader.name)
+            elif isinstance(reader, PRelu):
+                activation = reader.name
                 pending.append(reader.name)
             elif isinstance(reader, Concat):
                 pending.append(reader.name)

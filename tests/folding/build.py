@@ -20,6 +20,7 @@ from lnfold.network.layers import (
     LayerNorm,
     Network,
     Parameter,
+    PRelu,
     RMSNorm,
     Standardize,
 )
@@ -127,6 +128,12 @@ class Builder:
         name = f"{function}{len(self.layers)}"
         fact: Fact[str] = Fact(function, GIVEN)
         return self.add(Activation(name, (value,), name, fact, alpha), self.widths[value])
+
+    def prelu(self, value: str) -> str:
+        name = f"prelu{len(self.layers)}"
+        units = self.widths[value]
+        slopes = self.parameter(self.random.normal(0, 0.5, units), f"{name}/alpha")
+        return self.add(PRelu(name, (value,), name, slopes), units)
 
     def concat(self, *values: str) -> str:
         name = f"concat{len(self.layers)}"
