@@ -14,6 +14,7 @@ from lnfold.folding.rewrite import Array, dense_with, finite, matrix, names, rep
 from lnfold.folding.steps import Applied, Outcome, Reason, Refused, Rule, Setting
 from lnfold.folding.streams import stream_of
 from lnfold.network.layers import Dense, Layer, LayerNorm, Network, RMSNorm
+from lnfold.relations.centred import offset
 
 
 def centre(network: Network, layer: Layer, setting: Setting) -> Outcome:
@@ -26,14 +27,14 @@ def centre(network: Network, layer: Layer, setting: Setting) -> Outcome:
     parameters = [one for dense in stream.writers for one in (dense.kernel, dense.bias)]
     if not finite(*parameters):
         return Refused(Reason.NOT_FINITE, layer.input)
-    offset = max(_offset(one) for dense in stream.writers for one in _rows(dense))
-    if setting.stock and offset <= 1:
+    largest = max(offset(one) for dense in stream.writers for one in _rows(dense))
+    if setting.stock and largest <= 1:
         return None  # the means are what rounding to the storage leaves: folded already
     layers: dict[str, Layer] = {one.name: _centred(one) for one in stream.writers}
     if not setting.stock:
         layers.update({norm.name: _without_mean(norm) for norm in stream.norms})
     measured = (
-        ("largest mean over the units, in ulps of the largest number", offset),
+        ("largest mean over the units, in ulps of the largest number", largest),
         ("dense layers centred together", float(len(stream.writers))),
         ("norms that read them", float(len(stream.norms))),
     )
@@ -61,20 +62,6 @@ def _rows(dense: Dense) -> list[Array]:
 
 def _without_mean(norm: LayerNorm) -> RMSNorm:
     return RMSNorm(norm.name, norm.inputs, norm.scope, norm.gamma, norm.beta, norm.epsilon)
-
-
-def _offset(array: Array) -> float:
-    """The largest |mean over the units| of a row of […, units], in ulps of its largest number.
-
-    Rounding every number of a centred row leaves a mean of half an ulp at most. For float64
-    the ulp is taken 64 times as large: folding itself rounds there.
-    """
-    rows = array.astype(np.float64)
-    size = np.abs(rows).max(axis=-1, initial=0.0)
-    ulp = max(float(np.finfo(array.dtype).eps), 2.0**-46) * size
-    mean = np.abs(rows.mean(axis=-1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.where(mean > 0, mean / ulp, 0.0).max(initial=0.0))
 
 
 CENTRE = Rule(

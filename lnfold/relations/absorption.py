@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
 from lnfold.network.activations import FUNCTIONS
 from lnfold.network.layers import (
     LSTM,
@@ -27,6 +29,7 @@ from lnfold.network.layers import (
     Network,
     PRelu,
 )
+from lnfold.relations.centred import centred
 from lnfold.relations.pairs import Context, Pair
 
 
@@ -37,6 +40,9 @@ class Verdict(Enum):
     INTO_NEXT = "goes into the next kernel"
     INTO_NEXT_BIAS = "goes into the next bias"
     INTO_DENSE = "goes into the dense layer before it"
+    MEAN_FOLDED = "stays but for its mean, which is 0 already, as the kernel's means are"
+    GAMMA_FOLDED = "is absorbed already: −1, 0 or 1 for every unit"
+    BETA_FOLDED = "is absorbed already: 0 for every unit"
     STAYS_DIVIDED = "stays: the division by s(x) stands between it and the next layer"
     STAYS_ACTIVATED = "stays: the activation between it and the next layer is not homogeneous"
     STAYS_SHIFTED = "stays: an activation stands between it and the next layer"
@@ -63,7 +69,8 @@ class Absorption:
 
     Attributes:
         vector: bias, gamma or beta.
-        total, absorbed: its numbers, and how many of them.
+        total, absorbed: its numbers, without those that a fold has settled already, and how
+            many of them.
         verdict: why.
         into: the scopes of the layers that take them.
         blocker: the name of the layer or operation that prevents it, where one does.
@@ -96,6 +103,8 @@ def _bias(pair: Pair) -> Absorption:
     if isinstance(pair.norm, BatchNorm):
         return Absorption("bias", units, 0, Verdict.INTO_DENSE, (pair.dense.scope,))
     if isinstance(pair.norm, LayerNorm):
+        if centred(pair.dense):
+            return Absorption("bias", units - 1, 0, Verdict.MEAN_FOLDED)
         return Absorption("bias", units, 1, Verdict.MEAN_ONLY)
     return Absorption("bias", units, 0, Verdict.STAYS_DIVIDED)
 
@@ -108,6 +117,8 @@ def _gamma(network: Network, pair: Pair) -> Absorption:
     if isinstance(pair.norm, BatchNorm) and pair.context is Context.DENSE and pair.dense:
         return Absorption("gamma", total, total, Verdict.INTO_DENSE, (pair.dense.scope,))
     found = _readers(network, pair.norm)
+    if found.into and np.isin(gamma.array, (-1, 0, 1)).all():
+        return Absorption("gamma", 0, 0, Verdict.GAMMA_FOLDED, found.into)
     absorbed = total if found.into else 0
     return Absorption("gamma", total, absorbed, found.verdict, found.into, found.blocker)
 
@@ -122,6 +133,8 @@ def _beta(network: Network, pair: Pair) -> Absorption:
     found = _readers(network, pair.norm)
     if found.into and found.activation is not None:
         return Absorption("beta", total, 0, Verdict.STAYS_SHIFTED, blocker=found.activation)
+    if found.into and not beta.array.any():
+        return Absorption("beta", 0, 0, Verdict.BETA_FOLDED, found.into)
     if found.into:
         return Absorption("beta", total, total, Verdict.INTO_NEXT_BIAS, found.into)
     return Absorption("beta", total, 0, found.verdict, blocker=found.blocker)

@@ -17,6 +17,7 @@ import numpy as np
 
 from lnfold.figures import figure
 from lnfold.network.layers import BatchNorm, Network, Norm, OtherNorm
+from lnfold.relations.absorption import Verdict
 from lnfold.relations.one_vector import Candidate, Measured, measure_network
 from lnfold.relations.relate import Relation
 
@@ -141,8 +142,16 @@ def _no(
     sentences.append(
         f"Exactly, {absorbed} of the {total} numbers in bias, gamma and beta can be absorbed "
         "by other parameters."
+        if absorbed or not _folded(relations)
+        else f"What can be absorbed exactly is absorbed already: {total} numbers are left."
     )
     return " ".join(sentences)
+
+
+def _folded(relations: tuple[Relation, ...]) -> bool:
+    """Whether every layer's gamma or mean has been folded."""
+    verdicts = [{found.verdict for found in one.absorptions} for one in relations]
+    return all({Verdict.GAMMA_FOLDED, Verdict.MEAN_FOLDED} & found for found in verdicts)
 
 
 def _yes(relations: tuple[Relation, ...], candidates: tuple[Measured, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -171,6 +172,9 @@ def _split(split: BiasSplit) -> Text:
     return line
 
 
+_FOLDED = (Verdict.GAMMA_FOLDED, Verdict.BETA_FOLDED)
+
+
 def _absorbed(relation: Relation) -> Text:
     absorbed, total = relation.numbers
     line = Text(f"absorbed exactly: {absorbed} of {total} numbers")
@@ -179,15 +183,20 @@ def _absorbed(relation: Relation) -> Text:
         line.append(f": {', '.join(said)}")
     stays: dict[str, list[str]] = {}
     for one in relation.absorptions:
-        if one.total and not one.absorbed and one.verdict is not Verdict.INTO_DENSE:
-            stays.setdefault(one.sentence.removeprefix("stays: "), []).append(one.vector)
+        settled = one.absorbed or one.verdict is Verdict.INTO_DENSE
+        if (one.total or one.verdict in _FOLDED) and not settled:
+            stays.setdefault(one.sentence, []).append(one.vector)
     if not absorbed:
-        reasons = [
-            f"{' and '.join(vectors)} {'stays' if len(vectors) == 1 else 'stay'}: {printable(why)}"
-            for why, vectors in stays.items()
-        ]
+        reasons = [_together(vectors, printable(why)) for why, vectors in stays.items()]
         line.append(f" ({'; '.join(reasons)})", style="dim")
     return line
+
+
+def _together(vectors: list[str], why: str) -> str:
+    """gamma stays: …; gamma and beta stay: …"""
+    if len(vectors) > 1:
+        why = re.sub(r"^(stays|is)\b", lambda verb: {"stays": "stay", "is": "are"}[verb[1]], why)
+    return f"{' and '.join(vectors)} {why}"
 
 
 def _absorption(one: Absorption) -> str:

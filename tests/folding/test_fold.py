@@ -18,6 +18,7 @@ from lnfold.folding.fold import Choice, fold, fold_together
 from lnfold.folding.sequences import SEQUENCES
 from lnfold.folding.steps import Form, Reason
 from lnfold.network.layers import Dense, LayerNorm, Network, RMSNorm
+from lnfold.relations.relate import relate
 from tests.folding.build import Builder, actor
 from tests.folding.cases import ACTIVATIONS, assert_same
 
@@ -230,3 +231,17 @@ def test_several_outputs_are_each_held_to_their_own_scale() -> None:
     assert folded.rounding_ratio <= ROUNDING_LIMIT
     assert any(isinstance(one, RMSNorm) for one in folded.network.layers)
     assert not any(isinstance(one, LayerNorm) for one in folded.network.layers)
+
+
+@pytest.mark.parametrize("function", ["relu", "identity", "tanh"])
+def test_what_is_left_after_a_fold_is_what_inspect_counts_then(function: str) -> None:
+    """Nothing more can be absorbed where all was, and both count the same numbers."""
+    folded = fold(actor(0, (5, 32, 16, 2), function))
+    before = relate(folded.original, None)
+    after = relate(folded.network, None)
+
+    assert all(relation.numbers[0] for relation in before)
+    left = {one.scope: one.after for one in folded.left}
+    assert [relation.numbers for relation in after] == [
+        (0, left[relation.pair.scope]) for relation in after
+    ]
