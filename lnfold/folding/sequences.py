@@ -18,6 +18,7 @@ from lnfold.folding.centre import CENTRE
 from lnfold.folding.constant_units import CONSTANT_UNITS
 from lnfold.folding.dense_dense import DENSE_DENSE
 from lnfold.folding.gamma_forward import GAMMA_FORWARD
+from lnfold.folding.norm_norm import NORM_NORM
 from lnfold.folding.observation import OBSERVATION
 from lnfold.folding.proven_units import PROVEN_UNITS
 from lnfold.folding.side_channel import CHEAP_SIDE_CHANNEL, SIDE_CHANNEL
@@ -27,7 +28,7 @@ from lnfold.folding.threshold import THRESHOLD
 
 Rules = tuple[Rule, ...]
 
-_BEFORE: Final[Rules] = (OBSERVATION, BATCH_NORM, DENSE_DENSE, CONSTANT_UNITS)
+_BEFORE: Final[Rules] = (OBSERVATION, BATCH_NORM, DENSE_DENSE, NORM_NORM, CONSTANT_UNITS)
 _NORMS: Final[Rules] = (CENTRE, CONSTANT_UNITS, BETA_FORWARD, SIGN, GAMMA_FORWARD)
 
 SEQUENCES: Final[dict[Form, Rules]] = {

@@ -61,6 +61,8 @@ class Reason(Enum):
     NOT_POSITIVE = "a deviation is not positive"
     NOT_RELU = "the activation is no relu"
     KEEPS_GAMMA = "the norm still has a gamma"
+    UNEVEN = "the units have factors or shifts of their own"
+    MEAN_BETWEEN = "the mean is subtracted only after the first division"
     COSTLIER = "it would take more multiplications"
     UNPROVEN = "the weights do not prove it"
     ROUNDING = "float32 rounding would grow past the limit"

@@ -12,13 +12,15 @@ from lnfold.folding.batch_norm import BATCH_NORM
 from lnfold.folding.carry import CARRY
 from lnfold.folding.centre import CENTRE
 from lnfold.folding.dense_dense import DENSE_DENSE
+from lnfold.folding.fold import Choice, fold
 from lnfold.folding.gamma_forward import GAMMA_FORWARD
+from lnfold.folding.norm_norm import NORM_NORM
 from lnfold.folding.observation import OBSERVATION
 from lnfold.folding.proven_units import PROVEN_UNITS
 from lnfold.folding.side_channel import SIDE_CHANNEL
 from lnfold.folding.sign import SIGN
-from lnfold.folding.steps import Applied
-from lnfold.network.layers import BatchNorm, RMSNorm
+from lnfold.folding.steps import Applied, Form
+from lnfold.network.layers import BatchNorm, Dense, LayerNorm, RMSNorm
 from tests.folding.build import Builder, actor
 from tests.folding.cases import (
     DTYPES,
@@ -180,6 +182,78 @@ def test_two_dense_layers_become_one_where_that_is_cheaper() -> None:
     check()
 
     assert min(seen["applied"], seen["refused"]) >= 5
+
+
+def test_a_norm_of_a_norm_is_one_norm_with_another_epsilon() -> None:
+    """Factors of either sign and any shift; without the first epsilon it is another network."""
+    seen: Counter[str] = Counter()
+
+    @CASES
+    @given(
+        st.integers(0, 2**16),
+        st.integers(1, 64),
+        st.sampled_from([LayerNorm, RMSNorm]),
+        st.sampled_from([LayerNorm, RMSNorm]),
+        st.sampled_from([-1.7, -0.01, 0.0, 0.3, 1.0, 5.0]),
+        st.sampled_from([0.0, 0.4]),
+        st.sampled_from([1e-12, 1e-5, 1e-3, 0.1]),
+        st.sampled_from([1e-12, 1e-3, 0.1]),
+        st.booleans(),
+    )
+    def check(
+        seed: int,
+        units: int,
+        first: type[LayerNorm] | type[RMSNorm],
+        second: type[LayerNorm] | type[RMSNorm],
+        factor: float,
+        shift: float,
+        epsilon: float,
+        other: float,
+        even: bool,
+    ) -> None:
+        build = Builder(seed)
+        gamma = np.full(units, factor)
+        if not even:
+            gamma[-1] += 0.5
+        z = build.norm(
+            build.dense(build.input(5), units),
+            kind=first,
+            gamma=gamma,
+            beta=np.full(units, shift),
+            epsilon=epsilon,
+        )
+        build.dense(build.act(build.norm(z, kind=second, epsilon=other)), 2)
+        network = build.network()
+        folded, answers = apply(network, NORM_NORM, FREE)
+        assert_same(network, folded)
+        if gamma[0] == 0 or (units > 1 and not even) or (second is RMSNorm and shift):
+            assert set(reasons(answers)) <= {"UNEVEN", "MEAN_BETWEEN"}
+            seen["refused"] += len(answers)
+        elif (first, second) == (RMSNorm, LayerNorm):
+            assert reasons(answers) == ["MEAN_BETWEEN"]
+            seen["refused"] += 1
+        else:
+            assert sum(isinstance(one, LayerNorm | RMSNorm) for one in folded.layers) == 1
+            seen["applied"] += 1
+
+    check()
+
+    assert min(seen["applied"], seen["refused"]) >= 40
+
+
+def test_dense_norm_dense_without_an_activation_is_one_product_over_s() -> None:
+    """The division is put off and s comes from the triangle, so both kernels become one (E07)."""
+    build = Builder()
+    y = build.dense(build.input(5), 64)
+    build.act(build.dense(build.norm(y, epsilon=1e-3), 2), "tanh")
+    network = build.network()
+    folded = fold(network, Choice(Form.AUTO))
+    dense = [one for one in folded.network.layers if isinstance(one, Dense)]
+
+    assert [one.kernel.shape for one in dense] == [(5, 2)]
+    assert {one.rule for one in folded.certificates} >= {"side-channel", "carry", "dense-dense"}
+    assert folded.multiplications == (640, 33)
+    assert_same(network, folded.exact)
 
 
 def test_proven_units_are_pruned_with_the_statistics_kept() -> None:

@@ -18,6 +18,7 @@ from lnfold.folding.constant_units import CONSTANT_UNITS
 from lnfold.folding.deferred import Deviation, TriangleDeviation
 from lnfold.folding.fold import Choice, fold
 from lnfold.folding.gamma_forward import GAMMA_FORWARD
+from lnfold.folding.norm_norm import NORM_NORM
 from lnfold.folding.observation import OBSERVATION
 from lnfold.folding.proven_units import PROVEN_UNITS
 from lnfold.folding.rewrite import bias_of, dense_with, matrix, replaced
@@ -159,6 +160,22 @@ def test_e23_pruning_without_the_side_channel_changes_the_deviation() -> None:
     without = dense_with(dense, matrix(dense) * alive, bias_of(dense) * alive)
     assert error_of(network, replaced(network, {dense.name: without})) > 0.01
     assert_same(network, pruned)
+
+
+def test_e32_the_first_of_two_norms_leaves_its_epsilon() -> None:
+    """Dropping it is only approximate; the one norm that is left has an epsilon of both."""
+    build = Builder()
+    y = build.dense(build.input(5), 32, bias=False)
+    z = build.norm(y, gamma=np.full(32, 0.1), beta=None, epsilon=1e-3)
+    build.norm(z, epsilon=1e-3)
+    network = build.network()
+    norm = first(network, LayerNorm)
+    dropped = replaced(network, {norm.name: ()}, {norm.name: norm.inputs[0]})
+
+    assert error_of(network, dropped) > 1e-3
+    folded, answers = apply(network, NORM_NORM, FREE)
+    assert len(answers) == 1
+    assert_same(network, folded)
 
 
 def test_e38_constant_rows_are_noise_in_the_original_and_zero_once_centred() -> None:
