@@ -64,7 +64,7 @@ class Hdf5:
     def has_attribute(self, group: str, name: str) -> bool:
         """Whether a group has an attribute of this name."""
         try:
-            return has_attribute(self._space.messages(self._groups[group]), name)
+            return has_attribute(self._space, self._space.messages(self._groups[group]), name)
         except Hdf5Error as error:
             self._damaged(error)
 

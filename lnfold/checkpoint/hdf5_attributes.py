@@ -9,16 +9,21 @@ heap           "GCOL" · 1 · 3 zeros · size, then objects:
 from __future__ import annotations
 
 from lnfold.checkpoint.dtypes import STRING
+from lnfold.checkpoint.hdf5_dense import dense_messages
 from lnfold.checkpoint.hdf5_file import Hdf5Error, Hdf5File, Message, number
 from lnfold.checkpoint.hdf5_heaps import Heaps
 from lnfold.checkpoint.hdf5_types import Type, decode_shape, decode_type
 
-ATTRIBUTE = 0x0C
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ATTRIBUTE, ATTRIBUTE_INFO = 0x0C, 0x15
 
 
-def has_attribute(messages: list[Message], wanted: str) -> bool:
+def has_attribute(file: Hdf5File, messages: list[Message], wanted: str) -> bool:
     """Whether an object with these messages has an attribute of this name."""
-    return _find(messages, wanted) is not None
+    return _find(file, messages, wanted) is not None
 
 
 def text_attribute(
@@ -29,7 +34,7 @@ def text_attribute(
     Raises:
         Hdf5Error: it contradicts the format.
     """
-    found = _find(messages, wanted)
+    found = _find(file, messages, wanted)
     if found is None:
         return None
     kind, shape, value = found
@@ -44,12 +49,9 @@ def text_attribute(
     )
 
 
-def _find(messages: list[Message], wanted: str) -> tuple[Type, bytes, bytes] | None:
+def _find(file: Hdf5File, messages: list[Message], wanted: str) -> tuple[Type, bytes, bytes] | None:
     """Type, shape and value of an attribute, the latter two undecoded."""
-    for message in messages:
-        if message.kind != ATTRIBUTE or message.is_shared:
-            continue
-        data = message.data
+    for data in _attributes(file, messages):
         version = number(data, 0, 1)
         if version not in (1, 2, 3):
             raise Hdf5Error(f"an attribute of version {version}")
@@ -65,3 +67,16 @@ def _find(messages: list[Message], wanted: str) -> tuple[Type, bytes, bytes] | N
         if name.rstrip(b"\0") == wanted.encode() and not (version > 1 and data[1] & 3):
             return decode_type(kind), shape, data[position:]
     return None
+
+
+def _attributes(file: Hdf5File, messages: list[Message]) -> Iterator[bytes]:
+    """The attributes in a header, and those that it keeps in dense storage."""
+    for message in messages:
+        if message.kind == ATTRIBUTE and not message.is_shared:
+            yield message.data
+        elif message.kind == ATTRIBUTE_INFO:
+            start = 2 + (2 if number(message.data, 1, 1) & 1 else 0)
+            heap = file.address(message.data, start)
+            if not file.is_undefined(heap):
+                tree = file.address(message.data, start + file.offset_bytes)
+                yield from dense_messages(file, heap, tree)

@@ -5,14 +5,15 @@
           "SNOD" · 1 · 0 · uint16 symbols · each: name in the heap, header, uint32 kind, 20 bytes
           "HEAP" · 0 · 3 zeros · size · free list · address of the names, each ended by a zero
     new   a message 6 for every link: 1 · flags · [kind] · [order] · [charset] · length · name · …
+          If they are many, a message 2 says where dense storage has them.
 
 Links that lead elsewhere, by name or into other files, are never followed.
 """
 
 from __future__ import annotations
 
+from lnfold.checkpoint.hdf5_dense import dense_messages
 from lnfold.checkpoint.hdf5_file import Hdf5Error, Hdf5File, Message, number
-from lnfold.errors import UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,18 +37,19 @@ def links(file: Hdf5File, messages: list[Message]) -> Iterator[tuple[str, int | 
 
     Raises:
         Hdf5Error: the group contradicts the format.
-        UnsupportedError: it is of the kind that only holds very many members.
     """
     for message in messages:
         if message.kind == SYMBOL_TABLE:
             yield from _symbols(file, message.data)
         elif message.kind == LINK:
             yield _link(file, message.data)
-        elif message.kind == LINK_INFO and not file.is_undefined(_heap_of(file, message.data)):
-            raise UnsupportedError(
-                "it has a group in the form of HDF5 1.8 for many members, which is not read",
-                remedy="Load the weights with Keras and save them again, or use h5repack.",
-            )
+        elif message.kind == LINK_INFO:
+            start = 2 + (8 if number(message.data, 1, 1) & 1 else 0)
+            heap = file.address(message.data, start)
+            if not file.is_undefined(heap):
+                tree = file.address(message.data, start + file.offset_bytes)
+                for data in dense_messages(file, heap, tree):
+                    yield _link(file, data)
 
 
 def tree_children(
@@ -128,11 +130,6 @@ def _link(file: Hdf5File, data: bytes) -> tuple[str, int | None]:
     if data[0] != 1 or len(name) != length:
         raise Hdf5Error("a link is damaged")
     return _text(name), file.address(data, position + length) if kind == 0 else None
-
-
-def _heap_of(file: Hdf5File, data: bytes) -> int:
-    """Where the members of a new group are, if they are too many for messages."""
-    return file.address(data, 2 + (8 if number(data, 1, 1) & 1 else 0))
 
 
 def _text(raw: bytes) -> str:

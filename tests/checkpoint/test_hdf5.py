@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from lnfold.checkpoint import open_checkpoint
 from lnfold.errors import DamagedError, UnsupportedError
+from tests.checkpoint.fuzzing import fuzz, mutated, read_all
 
 
 def every_kind(path: Path, version: str) -> dict[str, np.ndarray]:
@@ -30,7 +33,6 @@ def every_kind(path: Path, version: str) -> dict[str, np.ndarray]:
     }
     with h5py.File(path, "w", libver=version) as file:
         for name, array in arrays.items():
-            # Few in a group: the younger version keeps many in a form that is not read.
             file[f"{'early' if name < 'm' else 'late'}/{name}"] = array
         arrays["words"] = np.array([b"x", "yä".encode()], object)
         file["words"] = np.array(["x", "yä"], h5py.string_dtype())
@@ -109,11 +111,51 @@ def test_absurd_hdf5(tmp_path: Path):
         file.create_dataset("w", (4,), "f4", external=[("/etc/passwd", 0, 16)])
     with pytest.raises(UnsupportedError, match="other files"):
         open_checkpoint(tmp_path / "y.h5")
-    with h5py.File(tmp_path / "z.h5", "w", libver="latest") as file:
-        for number in range(100):
-            file[f"w{number}"] = 1.0
-    with pytest.raises(UnsupportedError, match="many members"):
-        open_checkpoint(tmp_path / "z.h5")
+
+
+def many_members(path: Path, count: int, **how: object) -> set[str]:
+    """Members and attributes that HDF5 keeps in dense storage once they are more than 8."""
+    h5py = pytest.importorskip("h5py")
+    names = {f"w{number}{'x' * (number % 50)}" for number in range(count)}
+    with h5py.File(path, "w", **how) as file:
+        group = file.create_group("g", track_order="track_order" in how)
+        array = group.create_dataset("array", data=np.arange(3, dtype=np.float32))
+        for name in names:
+            group[name] = array
+        for number in range(min(count, 50)):
+            file.attrs[f"attribute_{number}"] = "a" * number
+        file.attrs["model_config"] = '{"class_name": "Sequential"}'
+    return {f"g/{name}" for name in {*names, "array"}}
+
+
+@pytest.mark.parametrize("how", [{"libver": "latest"}, {"track_order": True}], ids=str)
+@pytest.mark.parametrize("count", [1, 8, 9, 300, 3000, 20_000])
+def test_groups_of_any_size(tmp_path: Path, count: int, how: dict[str, object]):
+    """From a block of messages to trees of trees of them: every member, once, and its values."""
+    wanted = many_members(tmp_path / "x.h5", count, **how)
+    with open_checkpoint(tmp_path / "x.h5") as checkpoint:
+        assert {variable.key for variable in checkpoint.values()} == wanted
+        assert checkpoint.keras_config == '{"class_name": "Sequential"}'
+        assert checkpoint["g/array"].read().tolist() == [0, 1, 2]
+
+
+def test_mutated_dense_storage(tmp_path: Path):
+    """Trees and heaps of messages carry checksums that are not needed: other checks hold."""
+    many_members(tmp_path / "x.h5", 40, libver="latest")
+    raw = (tmp_path / "x.h5").read_bytes()
+    places = [place.start() for place in re.finditer(rb"BTHD|BTLF|BTIN|FRHP|FHDB|FHIB|OHDR", raw)]
+    assert len(places) > 6
+    path = tmp_path / "y.h5"
+
+    def attempt(rng: random.Random) -> None:
+        out = bytearray(raw)
+        for _ in range(rng.randint(1, 3)):
+            start = rng.choice(places) + rng.randrange(150)
+            out[start : start + 8] = mutated(rng, bytes(out[start : start + 8]))[:8].ljust(8, b"\0")
+        path.write_bytes(out)
+        read_all(path)
+
+    fuzz(attempt)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000, 65_537])
