@@ -177,7 +177,7 @@ class ChainBuilder:
         """A normalisation of the kind that its names betray."""
         gamma = self._parameter(group, VariableRole.GAMMA)
         beta = self._parameter(group, VariableRole.BETA)
-        part = gamma or beta
+        part = gamma or beta or self._parameter(group, VariableRole.MOVING_MEAN)
         assert part is not None  # a norm group has one
         if part.array.size != width:
             self.gaps.append(

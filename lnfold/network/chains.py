@@ -9,6 +9,7 @@ complete.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lnfold.checkpoint.natural_order import natural_order
 from lnfold.checkpoint.variables import Variable
@@ -19,7 +20,7 @@ from lnfold.network.layer_order import in_order, order_of_family, pairs_in_order
 from lnfold.network.layers import Gap, Network
 from lnfold.network.positions import Place
 from lnfold.network.roles import role_of
-from lnfold.network.scopes import Group, VariableRole, scope_of
+from lnfold.network.scopes import Group, scope_of
 from lnfold.network.settings import Settings
 
 
@@ -28,6 +29,7 @@ def networks_from_names(
     groups: Mapping[str, Group],
     settings: Settings,
     places: Mapping[str, Place] | None = None,
+    strange: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Network]:
     """A network for every scope that holds dense layers in an order that can be told.
 
@@ -36,8 +38,9 @@ def networks_from_names(
         groups: the parameters by scope.
         settings: what the user says; it wins over what is assumed.
         places: the place of each layer in its model, by its scope, where objects tell it.
+        strange: the scopes of layers of other kinds, by the scope that holds them.
     """
-    places = places or {}
+    places, strange = places or {}, strange or {}
     networks: list[Network] = []
     unplaced: dict[str, list[Group]] = {}
     for scope, family in _families(groups).items():
@@ -45,12 +48,24 @@ def networks_from_names(
         if ordered is None:
             unplaced.setdefault(scope.partition("/")[0], []).extend(family)
         else:
-            networks.append(_chain(scope, ordered, variables, settings, places))
+            chain = _chain(scope, ordered, variables, settings, places)
+            networks.append(replace(chain, gaps=(*chain.gaps, *_doubts(strange.get(scope, ())))))
     taken = {network.name for network in networks}
     for scope, family in unplaced.items():
         name = f"{scope or 'network'} (unwired)" if (scope or "network") in taken else scope
         networks.append(_unwired(name or "network", family, variables, settings))
     return networks
+
+
+def _doubts(strange: Sequence[str]) -> list[Gap]:
+    """A gap for every layer beside the chain of which names do not tell what it computes."""
+    return [
+        Gap(
+            f"'{scope}' has variables too, but names do not tell what it computes",
+            "Keep the .meta, SavedModel or Keras config beside the checkpoint.",
+        )
+        for scope in strange
+    ]
 
 
 def _families(groups: Mapping[str, Group]) -> dict[str, list[Group]]:
@@ -160,8 +175,7 @@ def _unwired(
             width = built.width_taken(group)
             built.dense(group, built.open_input(group, width), width)
         else:
-            part = group.members.get(VariableRole.GAMMA) or group.members[VariableRole.BETA]
-            width = variables[part].size
+            width = variables[next(iter(group.members.values()))].size
             built.norm(group, built.open_input(group, width), width)
     built.gaps.insert(
         0,

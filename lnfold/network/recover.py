@@ -23,7 +23,7 @@ from lnfold.network.layers import Network
 from lnfold.network.recovery import Recovery, unused_variables
 from lnfold.network.roles import role_of
 from lnfold.network.saved_model import read_meta_graph, read_saved_model
-from lnfold.network.scopes import VariableRole, groups, variable_roles
+from lnfold.network.scopes import VariableRole, groups, strange_layers, variable_roles
 from lnfold.network.settings import Settings, is_meant
 
 __all__ = ["Recovery", "recover"]
@@ -123,10 +123,11 @@ def _from_names(
     from lnfold.network.positions import layer_places
 
     grouped, places = groups(roles), layer_places(checkpoint)
+    strange = strange_layers(checkpoint, roles)
     variables: Mapping[str, Variable] = checkpoint
 
     def networks(tried: Settings) -> tuple[Network, ...]:
-        found = networks_from_names(variables, grouped, tried, places)
+        found = networks_from_names(variables, grouped, tried, places, strange)
         return tuple(sorted(found, key=lambda network: bool(role_of(network.name).copy)))
 
     if settings.examples is None:

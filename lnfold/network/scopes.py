@@ -171,7 +171,8 @@ class Group:
     @property
     def is_norm(self) -> bool:
         has_affine = VariableRole.GAMMA in self.members or VariableRole.BETA in self.members
-        return has_affine and not self.is_dense
+        # a BatchNorm may have neither
+        return (has_affine or self.members.keys() >= _STATISTICS) and not self.is_dense
 
 
 def groups(roles: Mapping[str, VariableRole]) -> dict[str, Group]:
@@ -184,4 +185,25 @@ def groups(roles: Mapping[str, VariableRole]) -> dict[str, Group]:
     return {scope: group for scope, group in found.items() if group.is_dense or group.is_norm}
 
 
-_GROUPED: Final = _PARAMETERS | {VariableRole.MOVING_MEAN, VariableRole.MOVING_VARIANCE}
+_STATISTICS: Final = frozenset([VariableRole.MOVING_MEAN, VariableRole.MOVING_VARIANCE])
+_GROUPED: Final = _PARAMETERS | _STATISTICS
+
+
+def strange_layers(
+    variables: Mapping[str, Named], roles: Mapping[str, VariableRole]
+) -> dict[str, list[str]]:
+    """The scopes of layers that are neither dense nor norms, by the scope that holds them.
+
+    A normaliser of Keras with its mean and variance, a PReLU with its alpha, an embedding: what
+    they compute is not told by names.
+    """
+    known = {scope_of(name) for name, role in roles.items() if role in _GROUPED}
+    found: dict[str, list[str]] = {}
+    for name, role in roles.items():
+        scope = scope_of(name)
+        is_array = role is VariableRole.OTHER and bool(variables[name].shape)
+        if is_array and scope and scope not in known and "float" in variables[name].dtype:
+            held = found.setdefault(scope_of(scope), [])
+            if scope not in held:
+                held.append(scope)
+    return found

@@ -314,6 +314,34 @@ def test_moving_averages_are_never_mixed_with_the_variables():
     assert recovery.unused == ()
 
 
+def test_a_batch_norm_without_gamma_and_beta_is_still_one():
+    """Its statistics alone tell it."""
+    (one,) = norms(
+        found(
+            *dense("net/dense", 3, 4),
+            *norm("net/batch_normalization", 4, "moving_mean moving_variance"),
+            *dense("net/dense_1", 4, 2),
+        )
+    )
+
+    assert isinstance(one, BatchNorm)
+    assert one.gamma is one.beta is None
+
+
+@pytest.mark.parametrize(
+    "stranger", ["normalization/mean", "p_re_lu/alpha", "embedding/embeddings"]
+)
+def test_a_layer_of_unknown_kind_beside_the_others_is_a_gap(stranger: str):
+    """Options for the dense layers do not make a network complete that has more in it."""
+    members = [*dense("net/dense", 3, 4), *dense("net/dense_1", 4, 2), (f"net/{stranger}", (4,))]
+    given = Settings(activation="relu", output_activation="tanh")
+    recovery = recover(checkpoint(arrays(*members)), given)
+
+    assert not only(recovery).complete
+    assert stranger.partition("/")[0] in said(recovery)
+    assert recovery.unused == (f"net/{stranger}",)
+
+
 def test_unnamed_variables_are_not_guessed():
     """ln/Variable and ln/Variable_1 are beta and gamma, in this order, as nothing says."""
     recovery = found(
