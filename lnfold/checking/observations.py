@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import zipfile
 from collections.abc import Mapping
@@ -11,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lnfold.errors import UsageError
-from lnfold.network.layers import LSTM, Input, Network, Standardize
+from lnfold.network.given_rows import rows_at_a_time
+from lnfold.network.layers import Input, Network, Standardize
 
 Array = np.ndarray
 
@@ -30,11 +30,9 @@ class Observations:
 def drawn(network: Network, rows: int = ROWS, seed: int = SEED) -> Observations:
     """Inputs from the observation normaliser's mean and deviation, else from N(0, 1).
 
-    Where rows are the time steps of sequences of a fixed length, ``rows`` is rounded up to whole
-    sequences.
+    As many rows as asked for, or the few more that make the last sequence a whole one.
     """
-    steps = math.lcm(*(one.steps or 1 for one in network.layers if isinstance(one, LSTM)))
-    rows += -rows % steps
+    rows += -rows % rows_at_a_time(network)
     generator = np.random.default_rng(seed)
     inputs, normalised = {}, False
     for one in network.inputs:

@@ -16,6 +16,31 @@ def joins_rows(network: Network) -> bool:
     return any(isinstance(layer, LSTM | Rearrange) for layer in network.layers)
 
 
+def rows_at_a_time(network: Network) -> int:
+    """The number of rows that a run takes a multiple of: whole sequences and observations.
+
+    Rows are counted from the inputs on: a layer that joins k rows needs a multiple of k of them.
+    """
+    least = 1
+    widths = network.widths()
+    heights = {one.name: (1, 1) for one in network.inputs}  # rows of a value for rows of an input
+    for layer in network.layers:
+        many, of = heights[layer.input] if layer.inputs else (1, 1)
+        joined, by = 1, 1
+        if isinstance(layer, Rearrange):
+            width = widths[layer.input] or layer.shape[-1]
+            joined, by = math.prod(layer.shape), width
+            heights[layer.name] = many * width, of * layer.units
+        elif isinstance(layer, LSTM) and layer.steps is not None:
+            joined = layer.steps
+            heights[layer.name] = many, of * (joined if layer.last else 1)
+        else:
+            heights[layer.name] = many, of
+        wanted = of * joined
+        least = math.lcm(least, wanted // math.gcd(wanted, many * by))
+    return least
+
+
 def matched_inputs(
     network: Network, inputs: Array | Mapping[str, Array], dtype: type = np.float32
 ) -> dict[str, Array]:

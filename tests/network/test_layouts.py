@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lnfold.errors import GraphError, UsageError
 from lnfold.network.compiled import compiled
 from lnfold.network.evidence import Fact, Source
+from lnfold.network.given_rows import rows_at_a_time
 from lnfold.network.layers import Add, Input, Network, Rearrange
 from lnfold.network.run import run
 from lnfold.network.serialise import from_json, to_json
@@ -114,3 +115,24 @@ def test_the_batch_is_never_joined(tmp_path: Path):
 
     assert not network.complete
     assert "Reshape" in network.gaps[0].what
+
+
+@given(st.data())
+def test_rows_at_a_time_are_the_fewest_that_can_be_run(data: st.DataObject):
+    """Any multiple of them is run, and no smaller number of rows is."""
+    width = data.draw(st.integers(1, 6))
+    layers: list[Rearrange] = []
+    name, units = "x", width
+    for number in range(data.draw(st.integers(1, 3))):
+        rows = data.draw(st.integers(1, 4))
+        size = rows * units
+        cut = data.draw(st.sampled_from([one for one in range(1, size + 1) if size % one == 0]))
+        layers.append(Rearrange(f"y{number}", (name,), "", (rows, units), None, cut))
+        name, units = f"y{number}", cut
+    network = made(width, *layers)
+    least = rows_at_a_time(network)
+
+    assert run(network, np.zeros((3 * least, width)))[name].shape[1] == units
+    for fewer in range(1, least):
+        with pytest.raises(UsageError):
+            run(network, np.zeros((fewer, width)))
