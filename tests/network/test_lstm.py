@@ -312,3 +312,56 @@ def test_the_norms_of_dtln_stand_straight_before_its_lstms(real: Path):
     assert [isinstance(layer, LayerNorm) for layer in read] == [True, False, True, False]
     assert not network.complete
     assert "RFFT" in network.gaps[0].what
+
+
+def between(network: Network, first: str, last: str) -> Network:
+    """The layers of a straight part of a network, from the one called first to the last."""
+    layers = list(network.layers)
+    names = [layer.name for layer in layers]
+    part = layers[names.index(first) : names.index(last) + 1]
+    width = network.width(part[0].input)
+    begin = Input(part[0].input, width)
+    return Network("part", (begin,), (last,), tuple(part), network.wiring)
+
+
+@pytest.mark.parametrize(("norm", "end"), [(0, "model/activation/"), (1, "model/activation_1/")])
+def test_a_separation_core_of_dtln_agrees_with_tensorflow(
+    tensorflow: Any, real: Path, norm: int, end: str
+):
+    """Norm, two LSTMs that go on from their stored state, dense layer and sigmoid, call by call."""
+    from keras import Sequential, layers
+
+    (network,) = recovery(real / "dtln_savedmodel").networks
+    norms = [layer.name for layer in network.layers if isinstance(layer, LayerNorm)]
+    last = next(layer.name for layer in network.layers if layer.name.startswith(end))
+    core = between(network, norms[norm], last)
+    first, second = (layer for layer in core.layers if isinstance(layer, LSTM))
+    normed, dense = core.layers[0], core.layers[3]
+    assert [layer.kind for layer in core.layers] == [
+        "layer_norm",
+        "lstm",
+        "lstm",
+        "dense",
+        "activation",
+    ]
+    calls = np.abs(np.random.default_rng(6).standard_normal((40, core.inputs[0].width)))
+    calls = np.log(calls + 1e-3).astype(np.float32)
+    keras = Sequential(
+        [
+            layers.Input(batch_shape=(1, 1, calls.shape[1])),
+            layers.LayerNormalization(epsilon=normed.epsilon.value),
+            layers.LSTM(first.units, return_sequences=True, stateful=True),
+            layers.LSTM(second.units, return_sequences=True, stateful=True),
+            layers.Dense(dense.units, "sigmoid"),
+        ]
+    )
+    keras.layers[0].set_weights([normed.gamma.array, normed.beta.array])
+    for layer, found in zip(keras.layers[1:3], (first, second), strict=True):
+        layer.set_weights([found.kernel.array, found.recurrent_kernel.array, found.bias.array])
+        for state, held in zip(layer.states, (found.hidden, found.cell), strict=True):
+            state.assign(held.array)
+    keras.layers[3].set_weights([dense.kernel.array, dense.bias.array])
+    answers = [keras(row[None, None]).numpy().reshape(1, -1) for row in calls]
+
+    error, tolerance = error_and_tolerance(core, {"x": calls}, np.concatenate(answers))
+    assert error <= tolerance
