@@ -2,6 +2,7 @@
 
 python tests/benchmarks/analyses.py CHECKPOINT …      lnfold inspect --detail --json, median
 python tests/benchmarks/analyses.py                   4,096 units a layer, in this process
+python tests/benchmarks/analyses.py corners           boxes of 16 to 20 inputs, all corners tried
 """
 
 from __future__ import annotations
@@ -50,7 +51,27 @@ def wide(widths: tuple[int, ...]) -> None:
     )
 
 
+def corners(inputs: int, units: int) -> None:
+    """All corners of a box, for a layer most of whose units are of one sign in it."""
+    from lnfold.relations.box import Box
+    from lnfold.relations.corners import corner_maxima
+    from tests.relations.test_unit_ranges import lifted_of
+
+    lifted = lifted_of(0, inputs, units)
+    box = Box(np.full(inputs, 2.0), np.full(inputs, 2.3))
+    start, used = time.perf_counter(), time.process_time()
+    corner_maxima(lifted, lifted.rows, box, np.arange(units))
+    print(
+        f"{inputs} inputs, {units} units, {1 << inputs:,} corners: "
+        f"{time.perf_counter() - start:.2f} s, {time.process_time() - used:.2f} s of a core"
+    )
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["corners"]:
+        for inputs, units in ((16, 64), (18, 64), (20, 64), (16, 4096), (20, 1024)):
+            corners(inputs, units)
+        sys.exit()
     for given in sys.argv[1:]:
         for options in ((), ("--detail", "--json")):
             print(f"{given} {' '.join(options)}: {checkpoint(given, *options):.2f} s")

@@ -18,7 +18,7 @@ from tests.relations.test_unit_ranges import lifted_of, slack
 
 
 @given(seeds, st.integers(1, 12), st.integers(2, 9), kinds, epsilons)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_the_greatest_corner_is_the_one_that_trying_each_finds(seed, inputs, units, kind, epsilon):
     """Any subset of units, with inputs held fixed, more and fewer than one table holds."""
     generator = generator_of(seed)

@@ -15,7 +15,7 @@ from tests.relations.random_networks import generator_of, kinds, normalised_netw
 
 
 @given(seeds, kinds)
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 def test_what_was_seen_lies_within_what_is_proved(seed, kind):
     """For a box that none, some or all of the inputs used lie in, in every layer."""
     generator = generator_of(seed)

@@ -29,7 +29,7 @@ from tests.relations.test_unit_ranges import boxes, lifted_of
 
 
 @given(seeds, st.integers(1, 8), st.integers(2, 16), kinds, epsilons)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_no_input_of_the_box_undercuts_the_bound(seed, inputs, units, kind, epsilon):
     """Samples, corners and points near the minimum found; bound and found nearly agree."""
     generator = generator_of(seed)
@@ -58,7 +58,7 @@ def test_a_grid_of_two_inputs_finds_the_same_least(seed):
 
 
 @given(seeds, st.integers(1, 12), st.integers(2, 12), kinds, epsilons)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_over_all_inputs_it_is_the_rest_of_the_bias(seed, inputs, units, kind, epsilon):
     """√(‖r‖²/n + epsilon), as the split of the bias has it."""
     generator = generator_of(seed)

@@ -42,7 +42,7 @@ def steepest_secant(net: Network, x: np.ndarray, y: np.ndarray) -> float:
 
 
 @given(seeds, kinds)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_no_two_inputs_show_a_steeper_slope(seed, kind):
     """Near and far pairs, over all inputs and in a box; what was found is no more either."""
     generator = generator_of(seed)
