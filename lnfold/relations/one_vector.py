@@ -11,12 +11,14 @@ measured on the other half, in float64.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 
+from lnfold.network.given_rows import joins_rows
 from lnfold.network.layers import BatchNorm, Dense, Layer, LayerNorm, Network, Norm, Parameter
 from lnfold.network.run import run
 from lnfold.relations.deviation import deviations
@@ -152,7 +154,7 @@ def rows_needed(pair: Pair) -> int:
 
 def measurable(pair: Pair, values: Mapping[str, Array]) -> tuple[Candidate, ...]:
     """The candidates that the rows suffice for: a fit through all rows would say nothing."""
-    enough = next(iter(values.values())).shape[0] >= rows_needed(pair)
+    enough = pair.dense is None or len(values[pair.dense.input]) >= rows_needed(pair)
     return tuple(
         one for one in candidates_for(pair) if enough or one is not Candidate.BEST_AFFINE_FIT
     )
@@ -170,10 +172,10 @@ def measure_layer(
     if not _finite(values):
         return ()
     measured = []
-    rows = _fitted_on(values) if in_sample else _held_out(values)
+    half = _fitted_on if in_sample else _held_out
     for candidate in measurable(pair, values):
         replacement = _replacement(pair, candidate, values)
-        x, exact = values[replacement.input][rows], values[pair.norm.name][rows]
+        x, exact = half(values, replacement.input), half(values, pair.norm.name)
         assert replacement.bias is not None  # the one vector
         error = x @ replacement.kernel.array + replacement.bias.array - exact
         measured.append(Measured(candidate, _largest(error), None, _r2(error, exact)))
@@ -198,13 +200,18 @@ def measure_network(
     possible = {pair.norm.name: measurable(pair, values) for pair in pairs}
     replaced = [pair for pair in pairs if possible[pair.norm.name]]
     names = [one for one in Candidate if any(one in possible[p.norm.name] for p in replaced)]
-    measured_on = _fitted_on(values) if in_sample else _held_out(values)
-    inputs = {one.name: values[one.name][measured_on] for one in network.inputs}
+    half = _fitted_on if in_sample else _held_out
+    # rows that are steps in time need those before them: then all are run, and half compared
+    whole = joins_rows(network)
+    inputs = {
+        one.name: values[one.name] if whole else half(values, one.name) for one in network.inputs
+    }
     measured = []
     for candidate in names:
         outputs = run(with_candidate(network, replaced, candidate, values), inputs, np.float64)
-        off = (_largest(outputs[name] - values[name][measured_on]) for name in network.outputs)
-        error = max(off)
+        if whole:
+            outputs = {name: half({**values, **outputs}, name) for name in outputs}
+        error = max(_largest(outputs[name] - half(values, name)) for name in network.outputs)
         rows = [one for rows in by_pair.values() for one in rows if one.candidate is candidate]
         known = [one.r2 for one in rows if one.r2 is not None]
         measured.append(
@@ -235,21 +242,29 @@ def _finite(values: Mapping[str, Array]) -> bool:
     return all(bool(np.isfinite(value).all()) for value in values.values())
 
 
-def _held_out(values: Mapping[str, Array]) -> slice:
-    rows = next(iter(values.values())).shape[0]
-    return slice(rows // 2, None)
+def _held_out(values: Values, name: str) -> Array:
+    """The rows of a value that no candidate is fitted on: the second half of the observations."""
+    return values[name][_half(values, name) :]
 
 
-def _fitted_on(values: Mapping[str, Array]) -> slice:
-    rows = next(iter(values.values())).shape[0]
-    return slice(0, max(rows // 2, 1))
+def _fitted_on(values: Values, name: str) -> Array:
+    return values[name][: max(_half(values, name), 1)]
+
+
+def _half(values: Values, name: str) -> int:
+    """How many rows of a value belong to half of the observations, each of which may have several.
+
+    Values of a sequence have a row for every step or one for all, so that what they have in
+    common are the sequences.
+    """
+    observations = math.gcd(*(len(value) for value in values.values())) or 1
+    return len(values[name]) // observations * (observations // 2)
 
 
 def _replacement(pair: Pair, candidate: Candidate, values: Mapping[str, Array]) -> Dense:
     """The dense layer that takes the pair's place; it delivers the norm's value."""
     dense, norm = pair.dense, pair.norm
     assert dense is not None  # candidates_for has seen to it
-    fitted_on = _fitted_on(values)
     units = dense.units
     kernel, vector = _BUILD[candidate](
         _Sample(
@@ -258,9 +273,9 @@ def _replacement(pair: Pair, candidate: Candidate, values: Mapping[str, Array]) 
             gamma=_or_constant(norm.gamma, units, 1.0),
             beta=_or_constant(norm.beta, units, 0.0),
             norm=norm,
-            inputs=values[dense.input][fitted_on],
-            read=values[dense.name][fitted_on],
-            delivered=values[norm.name][fitted_on],
+            inputs=_fitted_on(values, dense.input),
+            read=_fitted_on(values, dense.name),
+            delivered=_fitted_on(values, norm.name),
         )
     )
     return Dense(norm.name, dense.inputs, norm.scope, Parameter(kernel), Parameter(vector))

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lnfold.network.layers import LayerNorm
+from lnfold.network.evidence import Fact, Source
+from lnfold.network.layers import LSTM, LayerNorm, Parameter
 from lnfold.network.run import run
 from lnfold.relations.one_vector import (
     Candidate,
@@ -147,3 +148,30 @@ def test_a_single_row_and_constant_rows_are_measured_without_a_warning():
         for measured in measure_layer(pairs(net)[0], values):
             assert measured.r2 is None or measured.layer_max_abs < 1e-9
             assert np.isfinite(measured.layer_max_abs)
+
+
+@pytest.mark.parametrize(("steps", "last"), [(5, True), (5, False), (None, False)])
+def test_steps_in_time_are_halved_by_whole_sequences(steps, last):
+    """An LSTM before and after: candidates are run on whole sequences, and later ones compared."""
+    generator = generator_of(13)
+    tanh, sigmoid = (Fact(name, Source.GRAPH) for name in ("tanh", "sigmoid"))
+
+    def lstm(name, reads, taken, **more):
+        kernel, recurrent = (Parameter(generator.normal(size=(n, 16))) for n in (taken, 4))
+        return LSTM(name, (reads,), name, kernel, recurrent, None, tanh, sigmoid, **more)
+
+    layers = [
+        lstm("before", "x", 3, steps=steps),
+        dense("d", "before", generator.normal(size=(4, 6)), generator.normal(size=6)),
+        norm("n", "d", generator.uniform(0.5, 2, 6), generator.normal(size=6), 1e-3),
+        lstm("y", "n", 6, steps=steps, last=last),
+    ]
+    net = network(layers, 3)
+    values = run(net, generator.normal(size=(100, 3)), np.float64, trace=True)
+    (pair,) = pairs(net)
+    found = measure_network(net, (pair,), {"n": measure_layer(pair, values)}, values)
+    assert len(found) == len(candidates_for(pair)) == 6
+    for one in found:
+        changed = with_candidate(net, (pair,), one.candidate, values)
+        rows = run(changed, {"x": values["x"]}, np.float64)["y"] - values["y"]
+        assert one.output_max_abs == np.abs(rows[len(rows) // 2 :]).max() > 0
