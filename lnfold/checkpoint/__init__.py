@@ -12,7 +12,7 @@ The way of a path:
     tensor_bundle                 V2: bundle_index (over sorted_table), bundle_shards,
                                   stored_tensors, slices
     tensor_slices                 V1
-    keras_archive                 .h5, .weights.h5, .keras (over hdf5), keras_names
+    keras_archive                 .h5, .weights.h5, .keras (over hdf5), keras_names, keras_shards
     numpy_archive                 .npz, Stable-Baselines .zip (over zip_archive)
     object_names, object_graph    what people call the variables of a TF 2 checkpoint
     variables                     the result: a mapping of names to variables
