@@ -57,8 +57,11 @@ def statements(network: Network) -> tuple[Statement, ...]:
 def _of_network(network: Network) -> Iterator[Statement]:
     wiring = network.wiring
     order = order_of(network)
+    normed = any(isinstance(layer, Norm) for layer in network.layers)
     shown = wiring.value if order is None or not wiring.known else order.value
-    yield _stated("", "order", replaced(wiring, shown), "--order" if _normed(network) else "")
+    if not normed and wiring.source not in _READ and wiring.known:
+        shown = "dense-act"  # without a norm, all orders are one
+    yield _stated("", "order", replaced(wiring, shown), "--order" if normed else "")
     found = wiring.source if wiring.source in _READ else Source.NAMES
     for one in network.inputs:
         width = f"{one.name} [{one.width or '?'}]"
@@ -87,10 +90,6 @@ def _seen_at(network: Network, one: Input, found: Source) -> str:
             return f"the shape of {kernels[0]}"
         value = readers[0].name if readers else None
     return ""
-
-
-def _normed(network: Network) -> bool:
-    return any(isinstance(layer, Norm) for layer in network.layers)
 
 
 def _of_layer(network: Network, layer: Layer, found: Source) -> Iterator[Statement]:
