@@ -25,6 +25,7 @@ from lnfold.report.chain import ARROW, outside, steps, title
 from lnfold.report.runs import Run, runs_of
 
 _DEEPEST: Final = 12  # branches inside branches
+_MOST: Final = 2000  # layers
 _LONGEST: Final = 60  # lines; a larger network is better drawn
 
 
@@ -42,6 +43,8 @@ class Line:
 
 def tree(network: Network) -> list[Line]:
     """The lines of a network, from its inputs to its outputs."""
+    if len(network.layers) > _MOST:
+        return [Line("", "", f"{len(network.layers):,} layers: lnfold graph draws them")]
     lines: list[Line] = []
     for line in _Drawing(network).lines():
         if len(lines) == _LONGEST:

@@ -134,6 +134,14 @@ def test_a_hundred_residual_blocks_are_no_deeper_than_one():
     assert "a1: " in found[26]
 
 
+def test_a_network_too_large_to_read_is_not_drawn():
+    """Its layers are counted; a diagram is better."""
+    layers: list[Layer] = [relu(f"r{number}", f"r{number - 1}") for number in range(1, 2500)]
+    found = lines(network(relu("r0", "obs"), *layers, inputs={"obs": 4}, outputs=("r2499",)))
+
+    assert found == ["2,500 layers: lnfold graph draws them"]
+
+
 def test_what_depends_on_no_input_does_not_tear_the_tree():
     """A dropout's noise is joined to the value, but it is no branch of it."""
     found = network(
