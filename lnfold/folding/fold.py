@@ -37,6 +37,8 @@ from lnfold.folding.sequences import CANDIDATES, SEQUENCES, Rules, check_rules
 from lnfold.folding.sharing import conflicts, variables_of
 from lnfold.folding.steps import Applied, Form, Reason, Refused, Rule, Setting
 from lnfold.folding.storing import changed_variables, storage_of, stored, unstorable
+from lnfold.network.evidence import Source
+from lnfold.network.float_types import float_type
 from lnfold.network.layers import Network
 
 
@@ -114,8 +116,7 @@ def _fold(network: Network, choice: Choice, observations: Observations | None) -
     form, rules = _sequence(network, choice)
     stock = form is Form.STOCK
     setting = Setting(stock, storage_of(network, stock))
-    half = stock and "float16" in (setting.storage.name, network.precision)
-    known = reference(part, observations.inputs, np.float16 if half else np.float32)
+    known = reference(part, observations.inputs, _precision(network, setting))
     folding = _Folding(network, network, setting, choice, known, plain=True)
     folding.take_all(rules)
     if folding.ratio > ROUNDING_LIMIT:
@@ -136,6 +137,22 @@ def _fold(network: Network, choice: Choice, observations: Observations | None) -
         left=numbers_left(network, folding.exact),
         origin=observations.origin,
     )
+
+
+def _precision(network: Network, setting: Setting) -> type:
+    """What the rounding is measured in: the type that the original computes in.
+
+    Where no graph says it, that is the type it stores. A graph that widens half precision before
+    it computes is held to float32's rounding, which nothing rounded to half precision can meet.
+    """
+    said = [network.precision]
+    if network.wiring.source is not Source.GRAPH:
+        said.append(setting.storage.name)
+    for name in ("float16", "bfloat16"):
+        if setting.stock and name in said:
+            found: type = float_type(name).type
+            return found
+    return np.float32
 
 
 def _run_of(network: Network) -> Network:

@@ -18,6 +18,7 @@ from lnfold.folding.pushing import affine_forward
 from lnfold.folding.readers import Slot, function_of, lets_factors_through, readers_of
 from lnfold.folding.rewrite import Array, finite, names, replaced, units_of, vector, with_values
 from lnfold.folding.steps import Applied, Outcome, Reason, Refused, Rule, Setting
+from lnfold.network.float_types import limits_of
 from lnfold.network.layers import (
     Clip,
     Layer,
@@ -92,15 +93,13 @@ def _representable(scale: Array, beta: Array, slots: tuple[Slot, ...], setting: 
     beta/gamma and gamma·W' must not overflow, and gamma must be far enough from the smallest
     numbers that gamma·W' keeps its digits.
     """
-    limits = np.finfo(setting.storage)
+    eps, tiny, largest = limits_of(setting.storage)
     size = np.abs(scale)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        fits = (size >= float(limits.tiny) / float(limits.eps)) & (
-            np.abs(beta) / size <= float(limits.max)
-        )
+        fits = (size >= tiny / eps) & (np.abs(beta) / size <= largest)
     for slot in slots:
         rows = slot.dense.kernel.array[slot.start : slot.start + scale.size].astype(np.float64)
-        fits &= np.abs(rows).max(axis=1, initial=0.0) * size <= float(limits.max)
+        fits &= np.abs(rows).max(axis=1, initial=0.0) * size <= largest
     return np.asarray(fits)
 
 

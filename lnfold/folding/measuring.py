@@ -15,6 +15,7 @@ import numpy as np
 
 from lnfold.checking.observations import Observations, drawn
 from lnfold.folding.certificate import FLOAT64_LIMIT
+from lnfold.network.float_types import limits_of
 from lnfold.network.layers import Array, Network
 from lnfold.network.rounding import MULTIPLE, SHUFFLED_RUNS, largest_difference
 from lnfold.network.run import run
@@ -34,7 +35,7 @@ class Reference:
         scales: the largest |output|, by name.
         errors: the largest rounding error of the original in ``precision``, by output; the
             worst of several orders of summation, and no less than half an ulp of the scale.
-        precision: np.float32, or np.float16 where that is what is stored.
+        precision: np.float32, or float16 or bfloat16 where that is what is stored.
     """
 
     network: Network
@@ -68,7 +69,7 @@ def reference(network: Network, inputs: Mapping[str, Array], precision: type) ->
     """Runs the original, in float64 and in several orders in ``precision``."""
     outputs = run(network, inputs, np.float64)
     scales = {name: _scale(array) for name, array in outputs.items()}
-    half_ulp = float(np.finfo(precision).eps) / 2
+    half_ulp = limits_of(np.dtype(precision))[0] / 2
     errors = _errors(network, inputs, outputs, precision)
     floored = {name: max(error, half_ulp * scales[name]) for name, error in errors.items()}
     return Reference(network, inputs, outputs, scales, floored, precision)

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from lnfold.folding.steps import Reason, Refused
+from lnfold.network.float_types import is_float
 from lnfold.network.layers import Layer, Network, Parameter
-
-_STORABLE = (np.float16, np.float32, np.float64)
 
 
 def storage_of(network: Network, stock: bool) -> np.dtype:
@@ -21,7 +20,7 @@ def storage_of(network: Network, stock: bool) -> np.dtype:
     network has a parameter of that width: arrays of their own need not be half precision.
     """
     found = [parameter.array.dtype for _, parameter in _parameters(network)]
-    floats = [dtype for dtype in found if dtype in _STORABLE] or [np.dtype(np.float32)]
+    floats = [dtype for dtype in found if is_float(dtype)] or [np.dtype(np.float32)]
     if stock:
         return min(floats, key=lambda dtype: dtype.itemsize)
     return np.dtype(np.float64 if np.dtype(np.float64) in floats else np.float32)
@@ -86,7 +85,7 @@ def unstorable(before: Network, after: Network, frozen: frozenset[str]) -> Refus
             return Refused(Reason.SHARED, variable)
         if old.shape != parameter.shape:
             return Refused(Reason.BROADCAST, variable)
-        if old.array.dtype not in _STORABLE:
+        if not is_float(old.array.dtype):
             return Refused(Reason.PRECISION, variable)
     return None
 

@@ -89,7 +89,8 @@ def run(
         for start in range(0, max(rows, 1), size):
             block = {name: array[start : start + size] for name, array in values.items()}
             for layer, step in steps:
-                block[layer.name] = step(*(block[name] for name in layer.inputs))
+                # NumPy widens bfloat16 in some operations; the original rounds after each
+                block[layer.name] = np.asarray(step(*(block[name] for name in layer.inputs)), dtype)
             for name in wanted:
                 blocks[name].append(block[name])
     return {name: np.concatenate(parts) for name, parts in blocks.items()}

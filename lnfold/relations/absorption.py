@@ -117,7 +117,7 @@ def _gamma(network: Network, pair: Pair) -> Absorption:
     if isinstance(pair.norm, BatchNorm) and pair.context is Context.DENSE and pair.dense:
         return Absorption("gamma", total, total, Verdict.INTO_DENSE, (pair.dense.scope,))
     found = _readers(network, pair.norm)
-    if found.into and np.isin(gamma.array, (-1, 0, 1)).all():
+    if found.into and np.isin(gamma.array.astype(np.float64), (-1, 0, 1)).all():
         return Absorption("gamma", 0, 0, Verdict.GAMMA_FOLDED, found.into)
     absorbed = total if found.into else 0
     return Absorption("gamma", total, absorbed, found.verdict, found.into, found.blocker)

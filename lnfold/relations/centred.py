@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lnfold.network.float_types import is_float, limits_of
 from lnfold.network.layers import Array, Dense
 
 
@@ -15,7 +16,7 @@ def offset(array: Array) -> float:
     """
     rows = array.astype(np.float64)
     size = np.abs(rows).max(axis=-1, initial=0.0)
-    ulp = max(float(np.finfo(array.dtype).eps), 2.0**-46) * size
+    ulp = max(limits_of(array.dtype)[0], 2.0**-46) * size
     mean = np.abs(rows.mean(axis=-1))
     with np.errstate(invalid="ignore", divide="ignore"):
         return float(np.where(mean > 0, mean / ulp, 0.0).max(initial=0.0))
@@ -24,4 +25,4 @@ def offset(array: Array) -> float:
 def centred(dense: Dense) -> bool:
     """Whether kernel and bias have no mean over the units but what rounding left."""
     rows = [dense.kernel.array, *([] if dense.bias is None else [dense.bias.array.ravel()])]
-    return all(np.issubdtype(one.dtype, np.floating) and offset(one) <= 1 for one in rows)
+    return all(is_float(one.dtype) and offset(one) <= 1 for one in rows)
