@@ -7,7 +7,7 @@ corners of k inputs that are not held fixed are tried, for all such units at onc
 
 A corner's y and R·x̃ are the sum of two tables, one of the first half of the inputs and one of
 the second, so a corner costs inputs + units additions, one square root and units products. On a
-core of 2020 that is 0.3 s for 20 inputs and 64 units, and 20 s for 20 inputs and 4,096 units;
+core of 2020 that is 0.5 s for 20 inputs and 64 units, and 20 s for 20 inputs and 4,096 units;
 each input more doubles it. Beyond ``CORNERS`` inputs nothing is enumerated.
 """
 

@@ -106,11 +106,20 @@ def _legend(axis: Any, **place: Any) -> None:
     axis.legend(frameon=False, labelcolor=INK, fontsize=8, **place)
 
 
-def _whole_numbers(axis: Any) -> None:
-    """Counts are whole: no tick between two of them."""
+def _few_ticks(axis: Any) -> None:
+    """A small picture has room for four numbers below it."""
+    axis.xaxis.set_major_locator(_ticks(nbins=4))
+
+
+def _ticks(**options: Any) -> Any:
     from matplotlib.ticker import MaxNLocator
 
-    axis.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    return MaxNLocator(**options)
+
+
+def _whole_numbers(axis: Any) -> None:
+    """Counts are whole: no tick between two of them."""
+    axis.yaxis.set_major_locator(_ticks(integer=True, nbins=6))
 
 
 def _bars(axis: Any, values: Array, bins: int, colour: str) -> None:
@@ -130,6 +139,7 @@ def histogram(canvas: Canvas, name: str, values: Array, colour: str) -> Markup:
     _bars(axis, values[np.isfinite(values)], 24, colour)
     axis.set_xlabel(name)
     axis.set_ylabel("units")
+    _few_ticks(axis)
     _whole_numbers(axis)
     return canvas.svg(figure)
 
@@ -145,6 +155,7 @@ def scatter(canvas: Canvas, across: str, x: Array, up: str, y: Array) -> Markup:
         axis.axvline(0, color=LINE, linewidth=0.8, zorder=0)
     axis.set_xlabel(across)
     axis.set_ylabel(up)
+    _few_ticks(axis)
     return canvas.svg(figure)
 
 

@@ -43,7 +43,7 @@ def network_part(canvas: Canvas, one: NetworkReport, number: int) -> Iterator[Ma
     network = one.network
     yield tag("h2", tag("span", network.name, class_="name"), id=f"network-{number}")
     yield tag("p", " ".join(chains(network)), class_="muted")
-    yield diagram(network)
+    yield diagram(network, number)
     sections = list(explain(one)) if one.detail is not None else []
     if sections:
         yield from _paragraphs(sections[0])

@@ -20,6 +20,7 @@ from lnfold.network.run import run
 from lnfold.report.html import as_html, write_html
 from lnfold.report.html_diagram import diagram
 from lnfold.report.html_elements import Number, table, tag, text
+from lnfold.report.html_fold import folding_parts
 from lnfold.report.record import Question, Report, build_report
 
 pytest.importorskip("matplotlib", exc_type=ImportError, reason="the html extra is not here")
@@ -219,6 +220,21 @@ def test_a_network_that_cannot_be_run_has_a_page(samples):
     if incomplete:
         assert "cannot be run" in page
     checked(page)
+
+
+def test_a_page_of_several_networks_repeats_no_id_and_shows_their_folding(real):
+    """Actor and critic on one page: every id once, every label and anchor leads somewhere."""
+    with open_checkpoint(real / "ddpg_layernorm") as checkpoint:
+        report = build_report(checkpoint, recover(checkpoint))
+        page = as_html(report, folding_parts(report))
+    found = checked(page)
+    assert len(found.ids) == len(set(found.ids)) > 20
+    targets = [value[1:] for _, name, value in found.attributes if name == "href"]
+    targets += re.findall(r"url\(#([^)]*)\)", page)
+    assert {"arrow-0", "arrow-1"} <= set(targets) <= set(found.ids)
+    assert len(page.encode()) < 3_000_000
+    assert page.count("Steps applied, each an exact identity") >= 4  # a caption is a label too
+    assert "gamma-forward" in page
 
 
 def test_a_critic_with_two_inputs_has_a_diagram(real):
