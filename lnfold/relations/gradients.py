@@ -27,6 +27,7 @@ from lnfold.network.layers import (
     LayerNorm,
     Multiply,
     Network,
+    PRelu,
     Rearrange,
     RMSNorm,
     Slice,
@@ -118,6 +119,11 @@ def _activation(layer: Activation, values: Values, after: Array) -> tuple[Array,
     if name == "log_softmax":
         return (after - np.exp(f) * after.sum(axis=1, keepdims=True),)
     return (after * _SLOPES[name](x, f, alpha),)
+
+
+def _prelu(layer: PRelu, values: Values, after: Array) -> tuple[Array, ...]:
+    x = values[layer.input]
+    return (after * np.where(x > 0, 1.0, vector(layer.slopes, x.shape[1], 1.0)),)
 
 
 def _concat(layer: Concat, values: Values, after: Array) -> tuple[Array, ...]:
@@ -255,5 +261,6 @@ _RULES: Final[dict[type[Layer], Callable[..., tuple[Array, ...]]]] = {
     Standardize: _standardize,
     Affine: _affine,
     Clip: _clip,
+    PRelu: _prelu,
     Rearrange: _rearrange,
 }

@@ -17,6 +17,8 @@ from lnfold.network.layers import (
     Multiply,
     Network,
     Opaque,
+    Parameter,
+    PRelu,
     Rearrange,
     RMSNorm,
     Slice,
@@ -172,6 +174,16 @@ def test_leaky_relu_without_a_slope_has_tensorflow_s():
     """A slope that nothing says is the one that the run uses, 0.2, not 1."""
     net = network([activation("a", "x", "leaky_relu")], 2)
     assert check(net, np.array([[-1.0, 2.0], [-3.0, -4.0]])) == 8
+
+
+def test_every_unit_of_a_prelu_has_its_slope():
+    """Below zero each unit moves by its own slope, or all by the one there is."""
+    generator = generator_of(6)
+    x = generator.normal(size=(4, 3))
+    assert away_from_kinks(x).all()
+    for slopes in (np.array([0.1, -0.5, 2.0]), np.array([0.3])):
+        net = network([PRelu("p", ("x",), "p", Parameter(slopes))], 3)
+        assert check(net, x) == 36
 
 
 def test_a_rearrangement_is_taken_back():
