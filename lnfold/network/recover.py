@@ -53,7 +53,8 @@ def recover(checkpoint: Checkpoint, settings: Settings | None = None) -> Recover
             check_against_evidence(network, settings)
     if not networks:
         networks = _from_names(checkpoint, roles, settings, notes)
-    return Recovery(networks, roles, tuple(notes), unused_variables(networks, roles))
+    unused = unused_variables(networks, roles, checkpoint.doubles)
+    return Recovery(networks, roles, tuple(notes), unused)
 
 
 def _from_graph(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,11 +48,19 @@ class Recovery:
 
 
 def unused_variables(
-    networks: tuple[Network, ...], roles: dict[str, VariableRole]
+    networks: tuple[Network, ...], roles: dict[str, VariableRole], copies: Container[str] = ()
 ) -> tuple[str, ...]:
-    """The variables that no network reads; slots, averages and counters are no network's."""
+    """The variables that no network reads; slots, averages and counters are no network's.
+
+    Args:
+        copies: the names of variables that repeat others, which count under the others' names.
+    """
     used = {name for network in networks for name in network.variables()} | _NO_VARIABLES
-    return tuple(name for name, role in roles.items() if role not in _APART and name not in used)
+    return tuple(
+        name
+        for name, role in roles.items()
+        if role not in _APART and name not in used and name not in copies
+    )
 
 
 _NO_VARIABLES: Final = {"_CHECKPOINTABLE_OBJECT_GRAPH"}  # TensorFlow stores it among them

@@ -85,6 +85,7 @@ def test_a_random_model_is_recovered(tensorflow: Any, container: str, source: So
         try:
             found = recovery(save(tensorflow, model, container, folder))
             assert found.notes == ()
+            assert found.unused == ()
             (network,) = found.networks
             agrees(network, plan, model, seed)
             for layer in network.layers:
