@@ -13,6 +13,7 @@ import numpy as np
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.keras_config import Call
 from lnfold.network.keras_layers import Builder, IncompleteError, KerasLayers
+from lnfold.network.keras_recurrent import lstm
 from lnfold.network.layers import (
     Add,
     Affine,
@@ -242,4 +243,5 @@ BUILDERS: Final[dict[str, Builder]] = {
     "Rescaling": _rescaling,
     "Normalization": _normalization,
     "Flatten": _flatten,
+    "LSTM": lstm,
 }

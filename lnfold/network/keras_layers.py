@@ -61,6 +61,7 @@ class KerasLayers:
         version: of the Keras that wrote the config, 2 or 3.
         inputs, layers, gaps: what has been made so far.
         values: what each call delivers: the value's name in the network.
+        masks: whether steps of sequences may be left out, which only recurrent layers notice.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class KerasLayers:
         self.layers: list[Layer] = []
         self.gaps: list[Gap] = []
         self.values: dict[str, str] = {}
+        self.masks = False
         self._ranks: dict[str, int | None] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}  # of inputs, without the rows
+        self._steps: dict[str, int | None] = {}
         self._widths: dict[str, int] = {}
         self._held = KerasVariables(variables)
 
@@ -86,6 +89,7 @@ class KerasLayers:
                 value = self._input(call)
             elif call.class_name in _IDENTITIES and sources:
                 value = sources[0]
+                self.masks |= call.class_name == "Masking"
             elif call.class_name in self._builders and sources:
                 value = self._builders[call.class_name](self, call, sources)
             else:
@@ -102,6 +106,7 @@ class KerasLayers:
         self._widths[layer.name] = layer.output_width([self._widths[one] for one in layer.inputs])
         first = self._ranks[layer.inputs[0]] if layer.inputs else None
         self._ranks[layer.name] = first if rank is None else rank
+        self._steps[layer.name] = self.steps(layer.inputs[0]) if layer.inputs else None
         return layer.name
 
     def width(self, value: str) -> int:
@@ -109,6 +114,10 @@ class KerasLayers:
 
     def rank(self, value: str) -> int | None:
         return self._ranks[value]
+
+    def steps(self, value: str) -> int | None:
+        """How many rows of a value are a sequence; None where its length is open."""
+        return self._steps.get(value)
 
     def scope(self, call: Call) -> str:
         """The scope of a layer's variables; empty where it has none."""
@@ -131,17 +140,28 @@ class KerasLayers:
         """The value behind the activation that a config states."""
         if stated in (None, "linear"):
             return value
-        if isinstance(stated, dict):
-            stated = stated.get("registered_name") or stated.get("class_name") or "an object"
-        function = _FUNCTIONS.get(stated, stated)
-        if function not in _KNOWN and function != "hard_tanh":
-            raise IncompleteError(f"the activation {stated} is none that lnfold knows")
-        if function == "hard_sigmoid" and self.version == 2:
+        if stated == "hard_sigmoid" and self.version == 2:
             return self.clipped(call, self.scaled(call, value, 0.2, 0.5), 0.0, 1.0)
-        if function == "hard_tanh":
+        if stated == "hard_tanh":
             return self.clipped(call, value, -1.0, 1.0)
+        function = self.known_function(stated)
         alpha = _LEAKY_RELU_SLOPE if function == "leaky_relu" else None
         return self.function(call, value, function, alpha, "activation")
+
+    def known_function(self, stated: Any) -> str:
+        """The name that a function goes by here.
+
+        Raises:
+            IncompleteError: it is none that is known, or computed otherwise by this Keras.
+        """
+        if stated in (None, "linear"):
+            return "identity"
+        if isinstance(stated, dict):
+            stated = stated.get("registered_name") or stated.get("class_name") or "an object"
+        function = str(_FUNCTIONS.get(stated, stated))
+        if function not in _KNOWN or (function == "hard_sigmoid" and self.version == 2):
+            raise IncompleteError(f"the activation {stated} is none that lnfold knows")
+        return function
 
     def function(self, call: Call, value: str, function: str, alpha: float | None, key: str) -> str:
         name = call.name if self.is_free(call.name) else f"{call.name}/{function}"
@@ -211,6 +231,8 @@ class KerasLayers:
         if isinstance(shape, list) and all(isinstance(one, int) for one in shape[1:]):
             self._shapes[call.name] = tuple(shape[1:])
         self._ranks[call.name] = len(shape) if isinstance(shape, list) else None
+        if isinstance(shape, list) and len(shape) == 3 and isinstance(shape[1], int):
+            self._steps[call.name] = shape[1]
         return call.name
 
     def _opaque(self, call: Call, sources: tuple[str, ...], reason: str) -> str:

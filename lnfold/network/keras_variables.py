@@ -17,6 +17,7 @@ from lnfold.checkpoint.variables import Variable
 from lnfold.network.keras_config import Call
 
 _ARCHIVED: Final = "/vars"
+_CELL: Final = "/cell"  # what a recurrent layer keeps its variables in
 _LEGACY: Final = "model_weights"
 
 Held = dict[str, Variable]  # by the last part of the name: kernel, gamma
@@ -44,7 +45,8 @@ class KerasVariables:
     def of(self, call: Call) -> Held:
         """The variables of a called layer by their last names; none where it is not clear."""
         if self._by_group:
-            return _named(self._by_group.get(call.place, {}), call)
+            held = self._by_group.get(call.place) or self._by_group.get(f"{call.place}{_CELL}", {})
+            return _named(held, call)
         if self._by_layer:
             scopes = self._by_layer.get((*call.models, call.layer)[0], {})
             return _one_of(scopes, call) if call.models else _only(scopes)
