@@ -86,6 +86,8 @@ def _epsilon(made: KerasLayers, call: Call) -> Fact[float]:
     value = call.config.get("epsilon")
     if isinstance(value, (int, float)):
         return Fact(float(value), Source.CONFIG, f"{call.layer}.epsilon")
+    if made.epsilon is not None:
+        return Fact(made.epsilon, Source.OPTION, "--epsilon")
     made.gaps.append(
         Gap(f"the config of '{call.layer}' says no epsilon", "Give --epsilon, e.g. 1e-3.")
     )

@@ -59,16 +59,22 @@ class KerasLayers:
 
     Attributes:
         version: of the Keras that wrote the config, 2 or 3.
+        epsilon: what the user says of norms whose config has none.
         inputs, layers, gaps: what has been made so far.
         values: what each call delivers: the value's name in the network.
         masks: whether steps of sequences may be left out, which only recurrent layers notice.
     """
 
     def __init__(
-        self, variables: Mapping[str, Variable], builders: Mapping[str, Builder], version: int
+        self,
+        variables: Mapping[str, Variable],
+        builders: Mapping[str, Builder],
+        version: int,
+        epsilon: float | None = None,
     ) -> None:
         self._builders = builders
         self.version = version
+        self.epsilon = epsilon
         self.inputs: list[Input] = []
         self.layers: list[Layer] = []
         self.gaps: list[Gap] = []

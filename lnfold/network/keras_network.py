@@ -13,19 +13,22 @@ from lnfold.network.keras_layers import KerasLayers
 from lnfold.network.layers import Network
 
 
-def network_of_config(config: str, variables: Mapping[str, Variable], file: str) -> Network:
+def network_of_config(
+    config: str, variables: Mapping[str, Variable], file: str, epsilon: float | None = None
+) -> Network:
     """The network that a Keras config describes.
 
     Args:
         config: the JSON text.
         variables: the checkpoint's, by name.
         file: where the config was found.
+        epsilon: what the user says of norms whose config has none.
 
     Raises:
         GraphError: the config is damaged, or the variables do not fit it.
     """
     model = read_model(config)
-    made = KerasLayers(variables, BUILDERS, model.version)
+    made = KerasLayers(variables, BUILDERS, model.version, epsilon)
     for call in model.calls:
         made.add(call)
     outputs = tuple(dict.fromkeys(made.values[one] for one in model.outputs))

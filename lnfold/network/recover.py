@@ -46,8 +46,10 @@ def recover(checkpoint: Checkpoint, settings: Settings | None = None) -> Recover
             f"--output-node {settings.output} names a node, but no graph could be read",
             remedy=" ".join(notes) or "Keep the .meta beside the checkpoint.",
         )
+    if settings.output is not None:
+        notes.append(f"the network ends at '{settings.output}', as --output-node says")
     if not networks:
-        networks = _from_config(checkpoint, notes)
+        networks = _from_config(checkpoint, settings, notes)
     for network in networks:
         if is_meant(network.name, settings):
             check_against_evidence(network, settings)
@@ -99,14 +101,16 @@ def _object_keys(checkpoint: Checkpoint) -> dict[int, str]:
     }
 
 
-def _from_config(checkpoint: Checkpoint, notes: list[str]) -> tuple[Network, ...]:
+def _from_config(
+    checkpoint: Checkpoint, settings: Settings, notes: list[str]
+) -> tuple[Network, ...]:
     try:
         config = checkpoint.keras_config
         if not config:
             return ()
         from lnfold.network.keras_network import network_of_config
 
-        network = network_of_config(config, checkpoint, checkpoint.path)
+        network = network_of_config(config, checkpoint, checkpoint.path, settings.epsilon)
     except (DamagedError, GraphError) as error:
         notes.append(f"the Keras config was not used: {error}")
         return ()

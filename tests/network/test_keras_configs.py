@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lnfold.network.evidence import Source
 from lnfold.network.keras_config import read_model
 from lnfold.network.keras_nodes import class_of
 from lnfold.network.layers import Network
+from lnfold.network.recover import recover
 from lnfold.network.rounding import largest_difference, measure_rounding
 from lnfold.network.run import run
+from lnfold.network.settings import Settings
+from tests.network.made import checkpoint
 from tests.network.recovered import FIXTURES, recovery
 
 # Keras and h5py do not follow NumPy 2 yet; rms_scaling is deprecated, and still read
@@ -282,3 +286,22 @@ def test_the_version_is_told_by_the_form_of_the_config():
 
         assert model.version == version
         assert [call.place for call in model.calls] == ["layers/input_layer", "layers/dense"]
+
+
+def test_an_epsilon_that_the_config_lacks_is_taken_from_the_option():
+    """keras_layer_normalization keeps none in its config; its own default is 1e-14."""
+    layers = [
+        {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 3], "name": "x"}},
+        {"class_name": "LayerNormalization", "config": {"name": "ln", "trainable": True}},
+        {"class_name": "Dense", "config": {"name": "d", "dtype": "float32", "units": 2}},
+    ]
+    config = json.dumps({"class_name": "Sequential", "config": {"name": "s", "layers": layers}})
+    shapes = {"ln/gamma": (3,), "ln/beta": (3,), "d/kernel": (3, 2), "d/bias": (2,)}
+    arrays = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    (open_network,) = recover(checkpoint(arrays, config=config)).networks
+    (network,) = recover(checkpoint(arrays, config=config), Settings(epsilon=1e-14)).networks
+
+    assert ["--epsilon" in gap.remedy for gap in open_network.gaps] == [True]
+    assert network.complete
+    (epsilon,) = (fact for layer in network.layers for name, fact in layer.facts())
+    assert (epsilon.value, epsilon.source) == (1e-14, Source.OPTION)
