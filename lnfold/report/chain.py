@@ -117,7 +117,7 @@ def title(layer: Layer) -> str:
     if isinstance(layer, Standardize):
         return f"standardize by {printable(layer.scope)}" if layer.scope else "standardize"
     if isinstance(layer, Clip):
-        return f"clip {_bounds(layer)}"
+        return _clip(layer)
     if isinstance(layer, Affine):
         return _affine(layer)
     if isinstance(layer, Opaque):
@@ -139,11 +139,14 @@ def _epsilon(fact: Fact[float]) -> str:
     return f"epsilon {value}{_mark(fact)}" if _mark(fact) else ""
 
 
-def _bounds(layer: Clip) -> str:
+def _clip(layer: Clip) -> str:
     low, high = _number(layer.low), _number(layer.high)
+    if layer.low is None or layer.high is None:
+        bound, side = (high, "most") if layer.low is None else (low, "least")
+        return f"at {side} {figure(bound)}"
     if low is not None and high is not None and low == -high:
-        return f"±{figure(high)}"
-    return f"{figure(low)} … {figure(high)}"
+        return f"clip ±{figure(high)}"
+    return f"clip {figure(low)} … {figure(high)}"
 
 
 def _affine(layer: Affine) -> str:
@@ -153,7 +156,10 @@ def _affine(layer: Affine) -> str:
         parts.append("× scale" if scale is None else f"× {figure(scale)}")
     if layer.shift is not None:
         shift = _number(layer.shift)
-        parts.append("+ shift" if shift is None else f"+ {figure(shift)}")
+        if shift is None:
+            parts.append("+ shift")
+        else:
+            parts.append(f"{'−' if shift < 0 else '+'} {figure(abs(shift))}")
     return " ".join(parts) or "identity"
 
 

@@ -14,6 +14,8 @@ from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import (
     Activation,
     Add,
+    Affine,
+    Clip,
     Concat,
     Dense,
     Input,
@@ -174,6 +176,21 @@ def test_what_is_assumed_or_unknown_has_a_question_mark():
     assert lines(found) == [
         "obs [3] → Dense 4 → LayerNorm epsilon 0.001? → tanh? → LayerNorm epsilon ? → activation ?"
     ]
+
+
+def test_bounds_and_constants_are_written_as_people_do():
+    """One bound, two, and a shift below zero."""
+    zero, one = Parameter(np.float32(0)), Parameter(np.float32(-1.5))
+    found = network(
+        Clip("c", ("obs",), "", None, zero),
+        Clip("d", ("c",), "", one, None),
+        Clip("e", ("d",), "", one, Parameter(np.float32(1.5))),
+        Affine("f", ("e",), "", Parameter(np.float32(2)), one),
+        inputs={"obs": 4},
+        outputs=("f",),
+    )
+
+    assert lines(found) == ["obs [4] → at most 0 → at least -1.5 → clip ±1.5 → × 2.0 − 1.5"]
 
 
 @given(st.data())
