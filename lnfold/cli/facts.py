@@ -59,15 +59,20 @@ def settings(
 
 
 def _read_examples(path: str) -> Examples:
-    """The arrays of an ``.npz``: ``outputs`` or ``outputs/NAME`` are outputs, others inputs."""
+    """The arrays of an ``.npz``: ``outputs``, ``outputs/NAME`` and ``outputs_NAME`` are outputs,
+    the others inputs."""
     from lnfold.checking.observations import read_arrays
 
     arrays = read_arrays(path, "inputs")
-    outputs = {name: one for name, one in arrays.items() if name.partition("/")[0] == "outputs"}
+    marks = ("outputs/", "outputs_")
+    outputs = {
+        name: one for name, one in arrays.items() if name == "outputs" or name.startswith(marks)
+    }
     inputs = {name: one for name, one in arrays.items() if name not in outputs}
     if not inputs or not outputs:
         raise UsageError(
             f"{path} holds no inputs with their outputs; it holds {', '.join(arrays) or 'nothing'}",
-            remedy="Write it with numpy.savez(file, inputs=…, outputs=…).",
+            remedy="Write it with numpy.savez(file, inputs=…, outputs=…), or outputs_NAME=… for "
+            "each of several.",
         )
     return Examples(inputs, outputs, path)

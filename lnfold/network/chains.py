@@ -135,8 +135,13 @@ def _heads(denses: Sequence[Group], built: ChainBuilder) -> range:
     """The places of the layers that deliver outputs: the last one, or several beside each other.
 
     A layer that takes not what the one before it delivers, but what that takes, is another head
-    of the same hidden layer.
+    of the same hidden layer. Where a head is as wide as that layer, shapes do not tell it from
+    a layer; examples with as many outputs do.
     """
+    examples = built.settings.examples
+    told = 0 if examples is None else len(examples.outputs)
+    if 1 < told <= len(denses) and len({built.width_taken(one) for one in denses[-told:]}) == 1:
+        return range(len(denses) - told, len(denses))
     first = len(denses) - 1
     while first > 0:
         taken, before = built.width_taken(denses[first]), denses[first - 1]

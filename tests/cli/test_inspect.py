@@ -11,6 +11,10 @@ import sys
 import numpy as np
 import pytest
 
+from tests.conftest import ROOT
+
+FIXTURES = ROOT / "tests" / "network" / "fixtures" / "tf1"
+
 
 def test_the_question_is_answered_for_the_sample(lnfold, samples):
     """The report names the network, answers, lists what folds, and shows the re-run."""
@@ -321,3 +325,32 @@ def test_a_damaged_meta_is_one_note_and_everything_else_is_marked(
     assumed = [fact for fact in facts if fact["what"] in ("epsilon", "activation", "order")]
     assert len(assumed) == 6
     assert all(fact["confidence"] and fact["option"] for fact in assumed)
+
+
+def test_examples_of_two_heads_settle_a_checkpoint_without_its_graph(lnfold, tmp_path):
+    """Inputs and both outputs in one .npz, by the names of the heads."""
+    import lnfold as library
+
+    source = FIXTURES / "two_heads"
+    with library.open_checkpoint(source) as checkpoint:
+        (network,) = library.recover(checkpoint).networks
+        x = np.random.default_rng(0).standard_normal((64, network.inputs[0].width))
+        answers = [library.run(network, x)[name] for name in network.outputs]
+    for file in source.iterdir():
+        if not file.name.endswith(".meta"):
+            shutil.copy(file, tmp_path)
+    heads = [layer.scope.rpartition("/")[2] for layer in network.layers if layer.kind == "dense"]
+    arrays = {f"outputs_{name}": one for name, one in zip(heads[1:], answers, strict=True)}
+    np.savez(tmp_path / "io.npz", obs=x, **arrays)
+    result = lnfold("inspect", tmp_path, "--examples", tmp_path / "io.npz", "--json")
+
+    (found,) = json.loads(result.out)["networks"]
+    assert result.code == 0
+    assert found["complete"]
+    assert found["wiring"] == {
+        "source": "examples",
+        "value": "dense-norm-act",
+        "where": str(tmp_path / "io.npz"),
+    }
+    functions = [one["function"]["value"] for one in found["layers"] if "function" in one]
+    assert functions == ["relu", "tanh"]
