@@ -138,8 +138,9 @@ class Graph:
         where: the file it was read from.
         signatures: what a SavedModel offers; nothing in a ``.meta``.
         objects: variable node → the number of the object that it is, in a TF 2 SavedModel.
-        loops: the loops of TF 2 by the names of their While operations.
+        loops: the loops by the names of their While operations.
         notes: what the reader should know of how it was read.
+        inside: the nodes of TF 1 that the rounds of loops compute.
     """
 
     def __init__(
@@ -150,6 +151,7 @@ class Graph:
         objects: Mapping[str, int] | None = None,
         loops: Mapping[str, Loop] | None = None,
         notes: tuple[str, ...] = (),
+        inside: frozenset[str] = frozenset(),
     ) -> None:
         self.nodes = nodes
         self.where = where
@@ -157,6 +159,7 @@ class Graph:
         self.objects = objects or {}
         self.loops = loops or {}
         self.notes = notes
+        self.inside = inside
 
     def node(self, tensor: str) -> Node:
         """The node that produces a tensor called ``name`` or ``name:k``."""
@@ -180,7 +183,9 @@ class Graph:
     def forward_nodes(self) -> Iterator[Node]:
         """The nodes that are no gradients, savers, assignments, summaries or rounds of loops."""
         for node in self.nodes.values():
-            if node.op not in SIDE_OPS and not _BOOKKEEPING.search(node.name):
+            if node.op in SIDE_OPS or node.name in self.inside:
+                continue
+            if not _BOOKKEEPING.search(node.name):
                 yield node
 
     @property

@@ -13,6 +13,7 @@ from typing import Any, Final
 from lnfold.checkpoint.wire import INT, LENGTH, SPAN, TEXT, WireError, fields, message
 from lnfold.errors import GraphError
 from lnfold.network.attributes import Span
+from lnfold.network.frames import framed_loops
 from lnfold.network.functions import CALLS, Library, inlined
 from lnfold.network.graph import FIRST_SIGNATURE, Graph, Node, Signature, decode_nodes
 from lnfold.network.loops import Loop
@@ -87,7 +88,8 @@ def _graph(data: bytes, found: dict[str, Any], path: str, objects_of: Span | Non
             ends.append(found["saver"]["save_tensor"])
         # the first end's operations get the plainest names, and the last of a stack comes first
         nodes, loops = inlined(nodes, library, ends[::-1] if signatures else list(nodes), path)
-    return Graph(nodes, path, signatures, objects, loops, notes)
+    nodes, framed, inside = framed_loops(nodes)
+    return Graph(nodes, path, signatures, objects, loops | framed, notes, frozenset(inside))
 
 
 def _bound_objects(found: dict[str, Any] | None, nodes: dict[str, Node]) -> dict[str, int]:

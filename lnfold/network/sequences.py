@@ -5,6 +5,8 @@ rounds of the loop fill:
 
     TensorListFromTensor(transpose(x, [1, 0, 2]))   TensorListGetItem(list, time)
     TensorListSetItem(list, time, h)                transpose(TensorListStack(list), [1, 0, 2])
+
+TensorFlow 1 does the same with TensorArrayScatterV3, ReadV3, WriteV3 and GatherV3.
 """
 
 from __future__ import annotations
@@ -47,37 +49,67 @@ class Sequences:
     def delivered(self, tensor: str) -> tuple[str, int, bool] | None:
         """(loop, place among its values, whether the last step alone) of what a tensor holds."""
         node, last = self._graph.node(tensor), False
-        if node.op == "Transpose" and len(node.inputs) == 2:
+        if node.name in self._graph.loops:
+            return node.name, int(tensor.partition(":")[2] or 0), True
+        time = 0
+        if node.op == "StridedSlice":
+            sliced = self._last_of(node)
+            if sliced is None:
+                return None
+            time, last = sliced, True
+            node = self._graph.node(self._through(node.inputs[0]))
+        if node.op == "Transpose" and len(node.inputs) == 2 and (not last or time == 1):
             if self._shapes.axes_in_order(node.inputs[1], len(_BY_TIME)) != _BY_TIME:
                 return None
             node = self._graph.node(self._through(node.inputs[0]))
-        elif node.op == "StridedSlice":
-            if not self._takes_the_last(node):
-                return None
-            node, last = self._graph.node(self._through(node.inputs[0])), True
-        elif node.name in self._graph.loops:
-            return node.name, int(tensor.partition(":")[2] or 0), True
-        if node.op != "TensorListStack" or not node.inputs:
+        elif time:
             return None
-        name, _, place = self._through(node.inputs[0]).partition(":")
+        listed = self._stacked(node)
+        name, _, place = (listed or "").partition(":")
         return (name, int(place or 0), last) if name in self._graph.loops else None
 
-    def _takes_the_last(self, node: Node) -> bool:
-        """Whether a slice is x[-1]."""
-        if len(node.inputs) != 4 or node.number("shrink_axis_mask", 0) != 1:
+    def _stacked(self, node: Node) -> str | None:
+        """The list that a tensor stacks from its beginning to its end."""
+        if node.op == "TensorListStack" and node.inputs:
+            return self._through(node.inputs[0])
+        if node.op != "TensorArrayGatherV3" or len(node.inputs) != 3:
+            return None
+        places = self._graph.node(self._through(node.inputs[1]))
+        if not self._is_from_the_beginning(places):
+            return None
+        size = self._graph.node(self._through(places.inputs[1]))
+        return self._through(node.inputs[2]) if size.op == "TensorArraySizeV3" else None
+
+    def _is_from_the_beginning(self, places: Node) -> bool:
+        """Whether positions are 0, 1, 2, …"""
+        if places.op != "Range" or len(places.inputs) != 3:
             return False
+        return [self._shapes.integers(places.inputs[one]) for one in (0, 2)] == [(0,), (1,)]
+
+    def _last_of(self, node: Node) -> int | None:
+        """The axis of which a slice takes the last place: 0 for x[-1], 1 for x[:, -1]."""
+        if len(node.inputs) != 4 or any(
+            node.number(one, 0) for one in ("ellipsis_mask", "new_axis_mask")
+        ):
+            return None
         begin, step = self._shapes.integers(node.inputs[1]), self._shapes.integers(node.inputs[3])
-        odd = ("ellipsis_mask", "new_axis_mask", "begin_mask")
-        return begin == (-1,) and step == (1,) and not any(node.number(one, 0) for one in odd)
+        masks = [int(node.number(f"{one}_mask", 0)) for one in ("shrink_axis", "begin", "end")]
+        if masks[:2] == [1, 0] and (begin, step) == ((-1,), (1,)):
+            return 0
+        whole = masks[0] == 2 and masks[1] == 1 and masks[2] & 1 == 1
+        return 1 if whole and begin == (0, -1) and step == (1, 1) else None
 
     def written(self, loop: Loop, place: int) -> tuple[str, bool] | None:
         """What each round puts into a list, and whether each replaces what the last one put."""
         if not 0 <= place < len(loop.after):
             return None
         node = self._graph.node(self._through(loop.after[place]))
-        if node.op != "TensorListSetItem" or len(node.inputs) != 3:
+        if node.op == "TensorListSetItem" and len(node.inputs) == 3:
+            filled, position, value = map(self._through, node.inputs)
+        elif node.op == "TensorArrayWriteV3" and len(node.inputs) == 4:
+            _, position, value, filled = map(self._through, node.inputs)
+        else:
             return None
-        filled, position, value = map(self._through, node.inputs)
         if filled != loop.before[place]:
             return None
         if self._counts(loop, position):
@@ -93,13 +125,16 @@ class Sequences:
     def read(self, loop: Loop, tensor: str) -> Sequence | None:
         """The sequence of which a round reads ``tensor``, if the rounds take all of it in turn."""
         node = self._graph.node(tensor)
-        if node.op != "TensorListGetItem" or len(node.inputs) < 2:
+        if node.op == "TensorListGetItem" and len(node.inputs) >= 2:
+            listed, position = map(self._through, node.inputs[:2])
+        elif node.op == "TensorArrayReadV3" and len(node.inputs) == 3:
+            _, position, listed = map(self._through, node.inputs)
+        else:
             return None
-        listed, position = map(self._through, node.inputs[:2])
-        source = self._graph.node(listed)
-        if source.op != "TensorListFromTensor" or not self._counts(loop, position):
+        values = self._listed(self._graph.node(listed))
+        if values is None or not self._counts(loop, position):
             return None
-        by_time = self._through(source.inputs[0])
+        by_time = self._through(values)
         turned = self._graph.node(by_time)
         if turned.op != "Transpose" or len(turned.inputs) != 2:
             return None
@@ -110,6 +145,15 @@ class Sequences:
         if not self._runs_for(loop, steps, by_time):
             return None
         return Sequence(self._through(turned.inputs[0]), steps)
+
+    def _listed(self, source: Node) -> str | None:
+        """The tensor that a list holds the rows of."""
+        if source.op == "TensorListFromTensor" and source.inputs:
+            return source.inputs[0]
+        if source.op != "TensorArrayScatterV3" or len(source.inputs) != 4:
+            return None
+        places = self._graph.node(self._through(source.inputs[1]))
+        return source.inputs[2] if self._is_from_the_beginning(places) else None
 
     def _counts(self, loop: Loop, tensor: str) -> bool:
         """Whether a value of a loop is 0 in its first round and grows by 1."""
@@ -138,11 +182,26 @@ class Sequences:
             elif node.op == "Less" and len(node.inputs) == 2:
                 if not self._counts(loop, self._through(node.inputs[0])):
                     return False
-                if not self._is_length(self._through(node.inputs[1]), steps, by_time):
+                bounds = self._bounds(self._through(node.inputs[1]))
+                if not all(self._is_length(one, steps, by_time) for one in bounds):
                     return False
             else:
                 return False
         return False
+
+    def _bounds(self, tensor: str) -> list[str]:
+        """What a bound is the least of; dynamic_rnn says min(length, max(1, length))."""
+        node = self._graph.node(tensor)
+        if node.op != "Minimum":
+            return [tensor]
+        sides = []
+        for side in map(self._through, node.inputs):
+            largest = self._graph.node(side)
+            others = [self._through(one) for one in largest.inputs]
+            ones = [one for one in others if self._shapes.integers(one) == (1,)]
+            spoken = largest.op == "Maximum" and len(others) == 2 and len(ones) == 1
+            sides.append(others[others[0] == ones[0]] if spoken else side)
+        return sides
 
     def _is_length(self, tensor: str, steps: int | None, by_time: str) -> bool:
         node = self._graph.node(tensor)
