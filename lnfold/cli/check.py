@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -12,8 +12,12 @@ import numpy as np
 from lnfold.checking.compare import Comparison
 from lnfold.cli.facts import fact_options, settings
 from lnfold.errors import UnknownNameError, UsageError
+from lnfold.figures import printable
+from lnfold.folding.runnable_part import not_run, runnable_part
 from lnfold.network.layers import Array, Network
 from lnfold.network.settings import Settings
+
+Part = tuple[Network, tuple[str, ...]]  # what is run of a network, and the operations it leaves out
 
 
 @click.command(
@@ -30,8 +34,9 @@ Examples:
 @click.option("--inputs", metavar="FILE", help="Inputs to run on, .npy or .npz; else drawn.")
 @click.option(
     "--against",
-    type=click.Choice(["float64", "tensorflow"]),
-    help="What A is compared with where no B is given.  [default: float64]",
+    type=click.Choice(["float64", "tensorflow", "expected"]),
+    help="What A is compared with where no B is given; expected: the outputs beside --inputs.  "
+    "[default: float64]",
 )
 @click.option("--network", metavar="NAME", help="Compare this network only.")
 @click.option("--save", metavar="FILE", help="Keep inputs and outputs, to be judged again.")
@@ -58,13 +63,20 @@ def command(
 
     if right is not None and against is not None:
         raise UsageError("--against is for A alone; B is what A is compared with")
+    if against == "expected":
+        if inputs is None:
+            raise UsageError(
+                "--against expected needs the file that holds the outputs",
+                remedy="Give --inputs FILE.npz with inputs and outputs.",
+            )
+        right = inputs
     facts_given = settings(**facts)
     networks = _networks(left, facts_given, network)
     inputs = inputs or _inputs_within(right, networks)
     arrays = None if inputs is None else read_arrays(inputs, "inputs")
     compared: dict[str, Comparison] = {}
     kept: dict[str, Array] = {}
-    for one in networks:
+    for one, _ in networks:
         observed = drawn(one) if arrays is None else given(one, arrays, inputs or "")
         rounding = measure_rounding(one, observed.inputs)
         other = _other(one, observed.inputs, left, right, against, facts_given, rounding.double)
@@ -74,22 +86,22 @@ def command(
         kept.update({**observed.inputs, **rounding.single})
     if save is not None:
         _save(save, kept, [left, right, inputs])
-    _report(compared, json_wanted)
+    _report(compared, {one.name: left_out for one, left_out in networks}, json_wanted)
     return 0 if all(one.passed for one in compared.values()) else 1
 
 
-def _inputs_within(right: str | None, networks: list[Network]) -> str | None:
+def _inputs_within(right: str | None, networks: list[Part]) -> str | None:
     """B itself, where it holds the inputs beside the outputs, as saved results do."""
     from lnfold.checking.observations import read_arrays
 
     if right is None or not right.endswith(".npz"):
         return None
-    names = {one.name for network in networks for one in network.inputs}
+    names = {one.name for network, _ in networks for one in network.inputs}
     return right if names <= read_arrays(right, "outputs").keys() else None
 
 
-def _networks(path: str, facts: Settings, name: str | None) -> list[Network]:
-    """The complete networks of a checkpoint or of a folded archive."""
+def _networks(path: str, facts: Settings, name: str | None) -> list[Part]:
+    """What can be run of the networks of a checkpoint or of a folded archive."""
     from lnfold.export.archive import is_archive, read_archive
 
     if is_archive(path):
@@ -100,14 +112,13 @@ def _networks(path: str, facts: Settings, name: str | None) -> list[Network]:
 
         with open_checkpoint(path) as checkpoint:
             recovery = recover(checkpoint, facts)
-        if name is not None:
-            return [recovery.named(name)]
-        found = recovery.networks
-    chosen = [one for one in found if one.complete and name in (None, one.name)]
+        found = recovery.networks if name is None else (recovery.named(name),)
+    parts = [(runnable_part(one), not_run(one)) for one in found if name in (None, one.name)]
+    chosen = [(part, left_out) for part, left_out in parts if part is not None]
     if not chosen:
         names = ", ".join(one.name for one in found) or "none"
         raise UnknownNameError(
-            f"{path} holds no complete network" + (f" called '{name}'" if name else ""),
+            f"{path} holds no network that can be run" + (f" called '{name}'" if name else ""),
             remedy=f"There are: {names}.",
         )
     return chosen
@@ -130,7 +141,7 @@ def _other(
     if right is not None:
         if right.endswith((".npz", ".npy")) and not is_archive(right):
             return read_arrays(right, "outputs")
-        (other,) = _networks(right, facts, network.name)
+        ((other, _),) = _networks(right, facts, network.name)
         return run(other, inputs)
     if against == "tensorflow":
         from lnfold.checking.tensorflow_run import run_tensorflow
@@ -148,14 +159,22 @@ def _save(path: str, arrays: dict[str, Array], inputs: list[str | None]) -> None
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def _report(compared: Mapping[str, Comparison], json_wanted: bool) -> None:
+def _report(
+    compared: Mapping[str, Comparison], left_out: Mapping[str, Sequence[str]], json_wanted: bool
+) -> None:
     from lnfold.export.comparisons import comparison_lines, comparison_record
     from lnfold.json_text import json_text
 
     if json_wanted:
-        record = {name: comparison_record(one) for name, one in compared.items()}
+        record = {
+            name: {**comparison_record(one), "not_run": list(left_out[name])}
+            for name, one in compared.items()
+        }
         click.echo(json_text({"schema_version": 1, "networks": record}), nl=False)
         return
     for name, one in compared.items():
         for line in comparison_lines(name, one):
             click.echo(line, file=sys.stdout)
+        if left_out[name]:
+            drawn = ", ".join(printable(operation) for operation in left_out[name])
+            click.echo(f"  compared around what is not run, its values drawn: {drawn}")

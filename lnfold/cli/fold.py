@@ -77,7 +77,10 @@ def command(
     The stock form keeps variables, shapes and graph, so that the program that wrote the
     checkpoint can restore it.
     """
+    if output == "":
+        raise UsageError("--output is empty", remedy="Give a name, e.g. folded.ckpt.")
     with open_checkpoint(path) as checkpoint:
+        _refuse_folded(path)
         recovery = recover(checkpoint, settings(**facts))
         choice = Choice(Form(form), only, skip)
         chosen = _chosen(recovery, names)
@@ -88,6 +91,8 @@ def command(
             return 0
         folded = _fold(checkpoint, recovery, chosen, choice, inputs)
         unfolded = [survey(one, Form(form)) for one in chosen if runnable_part(one) is None]
+        if output is not None and not folded and not json_wanted:
+            _print(folded, unfolded)  # why nothing will be written
         if output is not None:
             written = _write(checkpoint, folded, unfolded, output, force, networks_only)
             for one in written:
@@ -102,6 +107,17 @@ def command(
             _print(folded, unfolded)
     refused = bool(unfolded) or any(one.refusals for one in folded)
     return 1 if strict and refused else 0
+
+
+def _refuse_folded(path: str) -> None:
+    """UsageError for an archive that ``lnfold fold`` wrote: it holds no checkpoint any more."""
+    from lnfold.export.archive import is_archive
+
+    if path.endswith(".npz") and is_archive(path):
+        raise UsageError(
+            f"{path} holds networks that are folded already",
+            remedy="Fold the checkpoint that they come from; compare with lnfold check.",
+        )
 
 
 def _chosen(recovery: Recovery, names: Sequence[str]) -> tuple[Network, ...]:

@@ -12,50 +12,17 @@ from typing import Any
 
 from lnfold.errors import DamagedError
 from lnfold.folding.deferred import Carried, Deviation, Divided, TriangleDeviation
+from lnfold.network import layers as records
 from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import (
-    Activation,
-    Add,
-    Affine,
-    Array,
-    BatchNorm,
-    Centre,
-    Clip,
-    Concat,
-    Dense,
-    Input,
-    Layer,
-    LayerNorm,
-    Multiply,
-    Network,
-    Parameter,
-    RMSNorm,
-    Slice,
-    Standardize,
-)
+from lnfold.network.layers import Array, Gap, Input, Layer, Network, Parameter
 
 Json = dict[str, Any]
 
-_KINDS: tuple[type[Layer], ...] = (
-    Activation,
-    Add,
-    Affine,
-    BatchNorm,
-    Carried,
-    Centre,
-    Clip,
-    Concat,
-    Dense,
-    Deviation,
-    Divided,
-    LayerNorm,
-    Multiply,
-    RMSNorm,
-    Slice,
-    Standardize,
-    TriangleDeviation,
-)
-KINDS: Mapping[str, type[Layer]] = {kind.kind: kind for kind in _KINDS}
+KINDS: Mapping[str, type[Layer]] = {
+    kind.kind: kind
+    for kind in (*vars(records).values(), Carried, Deviation, Divided, TriangleDeviation)
+    if isinstance(kind, type) and issubclass(kind, Layer) and "kind" in vars(kind)
+}
 
 
 def network_record(network: Network, prefix: str, arrays: dict[str, Array]) -> Json:
@@ -71,6 +38,7 @@ def network_record(network: Network, prefix: str, arrays: dict[str, Array]) -> J
         "outputs": list(network.outputs),
         "wiring": _fact(network.wiring),
         "precision": network.precision,
+        "gaps": [{"what": gap.what, "remedy": gap.remedy} for gap in network.gaps],
         "layers": [
             _layer_record(layer, f"{prefix}layer{number}/", arrays)
             for number, layer in enumerate(network.layers)
@@ -94,6 +62,7 @@ def network_of(record: Json, arrays: Mapping[str, Array], where: str) -> Network
             tuple(record["outputs"]),
             tuple(_layer(one, arrays) for one in record["layers"]),
             _fact_of(record["wiring"]),
+            tuple(Gap(one["what"], one["remedy"]) for one in record.get("gaps", ())),
             precision=record["precision"],
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -47,6 +48,7 @@ def write_folded_checkpoint(
     Raises:
         OutputError: an output is there, is an input, or cannot be written.
     """
+    _expect_name(prefix, checkpoint)
     inputs = [one for one in (*checkpoint.files, checkpoint.graph_file) if one]
     meta = checkpoint.graph_file
     copies_meta = meta is not None and meta.endswith(".meta")
@@ -86,7 +88,10 @@ def write_folded_saved_model(
     if os.path.lexists(folder):
         raise OutputError("exists already", file=folder, remedy="Choose another name.")
     source = os.path.dirname(checkpoint.graph_file)
+    folder = os.path.normpath(folder)
     parent = os.path.dirname(os.path.abspath(folder))
+    if os.path.commonpath([os.path.realpath(parent), real := os.path.realpath(source)]) == real:
+        raise OutputError("lies inside the input", file=folder, remedy="Choose another place.")
     try:
         temporary = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}.", dir=parent)
     except OSError as error:
@@ -94,6 +99,7 @@ def write_folded_saved_model(
     try:
         copy = os.path.join(temporary, "model")
         shutil.copytree(source, copy, ignore=lambda at, _: ["variables"] if at == source else [])
+        _make_writable(copy)
         os.makedirs(os.path.join(copy, "variables"))
         prefix = os.path.join(copy, "variables", "variables")
         write_checkpoint(prefix, list(_items(checkpoint, folded, False)), state_file=False)
@@ -105,6 +111,25 @@ def write_folded_saved_model(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return [folder]
+
+
+def _expect_name(prefix: str, checkpoint: Checkpoint) -> None:
+    """OutputError for a folder: a prefix is the beginning of file names in one."""
+    if os.path.basename(prefix) and not os.path.isdir(prefix):
+        return
+    example = os.path.join(prefix, os.path.basename(os.path.normpath(checkpoint.path)))
+    raise OutputError(
+        "is a folder, where the files of a checkpoint need a name",
+        file=prefix,
+        remedy=f"Give --output {example}.",
+    )
+
+
+def _make_writable(folder: str) -> None:
+    """Gives back the right to write, where what was copied had none."""
+    for place, _, names in os.walk(folder):
+        for path in (place, *(os.path.join(place, name) for name in names)):
+            os.chmod(path, os.stat(path).st_mode | stat.S_IWUSR)
 
 
 def refuse_existing(paths: Iterable[str], overwrite: bool) -> None:

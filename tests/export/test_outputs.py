@@ -21,15 +21,19 @@ from lnfold.checkpoint import Checkpoint, open_checkpoint
 from lnfold.checkpoint.state_file import read_state
 from lnfold.errors import DamagedError, NotACheckpointError, OutputError
 from lnfold.export import tf_checkpoint
-from lnfold.export.archive import is_archive, read_archive, write_archive
+from lnfold.export.archive import is_archive, read_archive, write_archive, write_networks
 from lnfold.export.certificates import certificate_schema, certificate_text
 from lnfold.export.tf_checkpoint import write_folded_checkpoint
 from lnfold.export.values import new_values, unwritable
 from lnfold.folding.certificate import Folded
 from lnfold.folding.fold import Choice, fold, fold_together
 from lnfold.folding.steps import Form
+from lnfold.network.evidence import Fact, Source
+from lnfold.network.layers import Gap, Opaque, RMSNorm
 from lnfold.network.recover import recover
 from lnfold.network.run import run
+from tests.folding.build import Builder
+from tests.folding.test_recurrent import lstm
 
 OUTPUTS = ["checkpoint", "out.certificate.json", "out.data-00000-of-00001", "out.index", "out.meta"]
 
@@ -152,6 +156,8 @@ import sys, time
 from lnfold.checkpoint import open_checkpoint
 from lnfold.export import tf_checkpoint
 from lnfold.folding.fold import fold_together
+from lnfold.network.evidence import Fact, Source
+from lnfold.network.layers import Gap, Opaque, RMSNorm
 from lnfold.network.recover import recover
 checkpoint = open_checkpoint(sys.argv[1])
 folded = fold_together(recover(checkpoint).networks)
@@ -244,3 +250,23 @@ def test_tensorflow_finds_all_of_them(
     assert tensorflow.train.latest_checkpoint(str(tmp_path)) == str(tmp_path / "three-3")
     names = [os.path.basename(one) for one in state.all_model_checkpoint_paths]
     assert names == ["one-1", "two-2", "three-3"]
+
+
+def test_every_kind_of_layer_comes_back_from_an_archive(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    """prelu, LSTM and an operation that is not run as well, with what is missing for it."""
+    build = Builder()
+    h = build.prelu(build.dense(build.input(5), 8))
+    build.add(Opaque("fft", (lstm(build, h, 4),), "fft", "RFFT", ("window",), 3), 3)
+    build.clip(build.norm(build.dense("fft", 6), kind=RMSNorm), -1, 1)
+    wiring: Fact[str] = Fact("built", Source.GRAPH)
+    gap = Gap("RFFT is no operation that lnfold runs", "Choose another end.")
+    network = replace(build.network(), wiring=wiring, gaps=(gap,))
+    path = str(tmp_path / "networks.npz")
+    write_networks(checkpoint, [({}, network)], path)
+    (found,) = read_archive(path)
+
+    assert found.gaps == network.gaps
+    assert [type(one) for one in found.layers] == [type(one) for one in network.layers]
+    assert [one.variables() for one in found.layers] == [one.variables() for one in network.layers]
