@@ -99,11 +99,11 @@ class ChainBuilder:
         value, width = self.dense(dense, value, width)
         activation = self._activation(last)
         if norm is not None and order is Order.DENSE_ACT_NORM:
-            value = self._activate(dense.scope, activation, value)
+            value = self._activate(dense.label, activation, value)
             return self.norm(norm, value, width), width
         if norm is not None:
             value = self.norm(norm, value, width)
-        return self._activate(dense.scope, activation, value), width
+        return self._activate(dense.label, activation, value), width
 
     def dense(self, group: Group, value: str, width: int) -> tuple[str, int]:
         """A dense layer. An action joins where a critic's kernel is wider than its input."""
@@ -114,7 +114,7 @@ class ChainBuilder:
         if taken > width and self.role.part == "critic" and len(self.inputs) == 1:
             action = Input("action", taken - width)
             self.inputs.append(action)
-            joined = Concat(f"{group.scope}/concat", (value, action.name), group.scope)
+            joined = Concat(f"{group.label}/concat", (value, action.name), group.label)
             self.layers.append(joined)
             value = joined.name
         elif taken != width:
@@ -126,13 +126,13 @@ class ChainBuilder:
         if bias is not None and bias.array.size != kernel.shape[1]:
             self.gaps.append(Gap(f"'{bias.name}' {bias.shape} does not fit '{kernel.name}'"))
             bias = None
-        layer = Dense(group.scope, (value,), group.scope, kernel, bias)
+        layer = Dense(group.label, (value,), group.label, kernel, bias)
         self.layers.append(layer)
         return layer.name, layer.units
 
     def open_input(self, group: Group, width: int) -> str:
         """An input for a layer of which nothing says what it reads."""
-        missing = Input(f"{group.scope}/input", width)
+        missing = Input(f"{group.label}/input", width)
         self.inputs.append(missing)
         return missing.name
 
@@ -154,7 +154,7 @@ class ChainBuilder:
         """The kernel [inputs, units], None where it is that of no dense layer."""
         kernel = self._parameter(group, VariableRole.KERNEL)
         assert kernel is not None  # a dense group has one
-        if _RECURRENT.search(group.scope):
+        if _RECURRENT.search(group.label):
             return None
         array = kernel.array
         while array.ndim > 2 and array.shape[0] == 1:
@@ -167,11 +167,11 @@ class ChainBuilder:
 
     def _opaque(self, group: Group, value: str) -> tuple[str, int]:
         shape = self.variables[group.members[VariableRole.KERNEL]].shape
-        what = "recurrent cell" if _RECURRENT.search(group.scope) else "convolution"
-        self.gaps.append(Gap(f"'{group.scope}' is no dense layer but a {what}: kernel {shape}"))
+        what = "recurrent cell" if _RECURRENT.search(group.label) else "convolution"
+        self.gaps.append(Gap(f"'{group.label}' is no dense layer but a {what}: kernel {shape}"))
         reads = tuple(group.members.values())
-        self.layers.append(Opaque(group.scope, (value,), group.scope, what, reads, shape[-1]))
-        return group.scope, shape[-1]
+        self.layers.append(Opaque(group.label, (value,), group.label, what, reads, shape[-1]))
+        return group.label, shape[-1]
 
     def norm(self, group: Group, value: str, width: int) -> str:
         """A normalisation of the kind that its names betray."""
@@ -187,10 +187,10 @@ class ChainBuilder:
         epsilon = self._epsilon(part.array.dtype == np.float16)
         if not epsilon.known:
             self.gaps.append(
-                Gap(f"the epsilon of '{group.scope}' is not known", "Give --epsilon, e.g. 1e-3.")
+                Gap(f"the epsilon of '{group.label}' is not known", "Give --epsilon, e.g. 1e-3.")
             )
         kind = norm_kind(group)
-        place = (group.scope, (value,), group.scope, gamma, beta, epsilon)
+        place = (group.label, (value,), group.label, gamma, beta, epsilon)
         layer: Norm
         if kind is BatchNorm:
             mean = self._parameter(group, VariableRole.MOVING_MEAN)
@@ -202,7 +202,7 @@ class ChainBuilder:
             layer = kind(*place)
             if isinstance(layer, UnrunNorm):
                 remedy = "Keep the .meta, SavedModel or Keras config beside the checkpoint."
-                self.gaps.append(Gap(f"'{group.scope}' is {layer.reason}", remedy))
+                self.gaps.append(Gap(f"'{group.label}' is {layer.reason}", remedy))
         self.layers.append(layer)
         return layer.name
 

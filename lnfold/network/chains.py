@@ -161,8 +161,8 @@ def _doubt_siblings(
     if len(outputs) > 1 and built.settings.examples is None:
         built.gaps.append(
             Gap(
-                f"'{pairs[-1][0].scope}' seems to be a second head beside "
-                f"'{pairs[-2][0].scope}', whose activation is not known",
+                f"'{pairs[-1][0].label}' seems to be a second head beside "
+                f"'{pairs[-2][0].label}', whose activation is not known",
                 "Keep the .meta or SavedModel beside the checkpoint.",
             )
         )

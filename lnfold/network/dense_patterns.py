@@ -25,7 +25,7 @@ from lnfold.network.graph import Node
 from lnfold.network.kinds import Dense
 from lnfold.network.layer import Array, Parameter
 from lnfold.network.layouts import Rearrange
-from lnfold.network.scopes import scope_of
+from lnfold.network.scopes import layer_scope
 from lnfold.network.words import words
 
 PRODUCTS: Final = words("MatMul BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum Conv2D")
@@ -83,7 +83,7 @@ class DensePatterns:
         found = self._products[product]
         if found is None or ":" in product:
             return None
-        kernel, scope = found.kernel, scope_of(found.kernel.name)
+        kernel, scope = found.kernel, layer_scope(found.kernel.name)
         units = kernel.shape[1]
         vector = None if bias is None else self._bias(bias, units, found.row)
         if bias is not None and vector is None:

@@ -18,7 +18,7 @@ from lnfold.network.graph import Node
 from lnfold.network.kinds import Opaque
 from lnfold.network.layer import Layer, Parameter
 from lnfold.network.norms import BatchNorm, LayerNorm
-from lnfold.network.scopes import scope_of
+from lnfold.network.scopes import layer_scope, scope_of
 
 FUSED: Final = frozenset(["FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"])
 
@@ -53,7 +53,7 @@ class FusedNorms:
         if not all(self._constants.is_constant(one) for one in node.inputs[1:]):
             return self._opaque(tensor, value, node, f"{node.op} of computed statistics")
         gamma, beta, mean, variance = (self._constants.value(one) for one in node.inputs[1:])
-        scope = scope_of((gamma if gamma.variables else mean).name)
+        scope = layer_scope((gamma if gamma.variables else mean).name)
         return BatchNorm(
             tensor,
             (value,),
@@ -97,7 +97,7 @@ class FusedNorms:
             gamma = self._constants.value(gain[0]) if gain else None
             beta = self._constants.value(shift[0]) if shift else None
             named = gamma or beta
-            scope = scope_of(named.name) if named else scope_of(tensor)
+            scope = layer_scope(named.name) if named else scope_of(tensor)
             return LayerNorm(tensor, (value,), scope, gamma, beta, epsilon)
         return None
 

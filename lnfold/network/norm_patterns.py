@@ -33,7 +33,7 @@ from lnfold.network.norms import (
     RMSNorm,
 )
 from lnfold.network.row_statistics import Roots, Statistics
-from lnfold.network.scopes import scope_of
+from lnfold.network.scopes import layer_scope, scope_of
 
 _X, _MEAN, _ROOT = "x", "mean", "root"
 
@@ -255,4 +255,4 @@ def _without(terms: Expansion, leaves: set[str]) -> Expansion:
 def _scope(gamma: Parameter | None, beta: Parameter | None, tensor: str) -> str:
     """The scope of a norm's variables, or else that of its operations."""
     named = next((one for one in (gamma, beta) if one is not None and one.variables), None)
-    return scope_of(named.name) if named is not None else scope_of(scope_of(tensor))
+    return layer_scope(named.name) if named is not None else scope_of(scope_of(tensor))

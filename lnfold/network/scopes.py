@@ -76,6 +76,19 @@ _AVERAGES: Final = frozenset(["ExponentialMovingAverage", "biased", "unbiased"])
 _REMEMBERED: Final = 1024
 
 
+_OF_ONE_LAYER: Final = _KERNELS | _BIASES | _GAMMAS | _BETAS | {"moving_mean", "moving_variance"}
+
+
+def layer_scope(variable: str) -> str:
+    """What to call a layer by a variable of it.
+
+    Its scope: actor/dense for actor/dense/kernel. The variable itself where there is no scope,
+    or one that holds those of several layers: pi/w1 beside pi/w2.
+    """
+    scope, _, leaf = variable.rpartition("/")
+    return scope if scope and leaf in _OF_ONE_LAYER else variable
+
+
 def variable_roles(variables: Iterable[Named]) -> dict[str, VariableRole]:
     """The role of every variable, by name, in their order."""
     everything = {variable.name: variable for variable in variables}
@@ -163,6 +176,12 @@ class Group:
 
     scope: str
     members: dict[VariableRole, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What to call its layer: the scope, or its kernel or gamma where there is none."""
+        telling = (VariableRole.KERNEL, VariableRole.GAMMA, *self.members)
+        return self.scope or next(self.members[one] for one in telling if one in self.members)
 
     @property
     def is_dense(self) -> bool:

@@ -16,7 +16,14 @@ from lnfold.network.norm_names import norm_kind
 from lnfold.network.norms import BatchNorm, GroupNorm, InstanceNorm
 from lnfold.network.recover import recover
 from lnfold.network.roles import Role, role_of, shared_scope
-from lnfold.network.scopes import Group, VariableRole, groups, scope_of, variable_roles
+from lnfold.network.scopes import (
+    Group,
+    VariableRole,
+    groups,
+    layer_scope,
+    scope_of,
+    variable_roles,
+)
 from tests.network.made import checkpoint
 
 
@@ -116,6 +123,28 @@ def test_the_kind_of_a_norm_is_told_by_its_scope_or_not_at_all(
     group = Group(scope, {roles[one][0]: f"{scope}/{roles[one][1]}" for one in members})
 
     assert norm_kind(group) is kind
+
+
+@pytest.mark.parametrize(
+    ("variable", "scope"),
+    [
+        ("actor/dense/kernel", "actor/dense"),
+        ("actor/LayerNorm/gamma", "actor/LayerNorm"),
+        ("pi/w1", "pi/w1"),
+        ("kernel", "kernel"),
+        ("Variable_3", "Variable_3"),
+    ],
+)
+def test_a_layer_is_called_by_what_tells_it_from_others(variable: str, scope: str):
+    """Its scope, unless that holds several layers or is empty: then the variable's own name."""
+    assert layer_scope(variable) == scope
+
+
+def test_a_group_without_a_scope_is_called_by_its_kernel():
+    """Nothing is called ''."""
+    roles = {"b": VariableRole.BIAS, "w": VariableRole.KERNEL}
+    assert groups(roles)[""].label == "w"
+    assert Group("fc", {VariableRole.KERNEL: "fc/w"}).label == "fc"
 
 
 def test_roles_and_scopes():
