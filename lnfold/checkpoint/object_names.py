@@ -6,7 +6,7 @@ written ``..``, closed by ``/.ATTRIBUTES/VARIABLE_VALUE``. Keras 3 paths carry n
 turn can be empty, shared by two variables, or lack the layer. So a variable is called
 
     its full name   if no other variable has it, and its scope does not mix several objects
-    else its path   without the closing part
+    else its path   without the closing part, below the scope of an object that has one
     else its key
 """
 
@@ -69,12 +69,15 @@ def object_names(
     keys = list(keys)
     doubles = _doubles(keys, full_name_of, content_of)
     mixed = _mixed_scopes(keys, full_name_of)
+    scopes = _scopes_of_objects(keys, full_name_of, mixed)
     choices: dict[str, list[str]] = {}
     for key in keys:
         full_name = full_name_of.get(key, "").removesuffix(":0")
         choices[key] = [object_path(key), key]
         if full_name and key not in doubles and full_name.rpartition("/")[0] not in mixed:
             choices[key].insert(0, full_name)
+        elif key not in doubles and _SLOT not in key:
+            choices[key][:0] = _below_a_scope(key, scopes)
     return unique_names(choices), doubles
 
 
@@ -115,6 +118,31 @@ def _mixed_scopes(keys: list[str], full_name_of: Mapping[str, str]) -> set[str]:
             mixed.add(scope)
     mixed.discard("")
     return mixed
+
+
+def _scopes_of_objects(
+    keys: list[str], full_name_of: Mapping[str, str], mixed: set[str]
+) -> dict[str, str]:
+    """The path of every object whose own variables stand in one scope → that scope."""
+    found: dict[str, set[str]] = {}
+    for key in keys:
+        parent, _, last = key.removesuffix(_CLOSING).rpartition("/")
+        scope = full_name_of.get(key, "").rpartition("/")[0]
+        if scope and parent and not last.isdigit():
+            found.setdefault(parent, set()).add(scope)
+    return {
+        parent: next(iter(scopes))
+        for parent, scopes in found.items()
+        if len(scopes) == 1 and not scopes <= mixed
+    }
+
+
+def _below_a_scope(key: str, scopes: Mapping[str, str]) -> list[str]:
+    """The name below an object's scope of what stands below that object: Sonnet's averages."""
+    above, _, _ = key.removesuffix(_CLOSING).rpartition("/")
+    while above and above not in scopes:
+        above, _, _ = above.rpartition("/")
+    return [f"{scopes[above]}/{object_path(key[len(above) + 1 :])}"] if above else []
 
 
 def _doubles(

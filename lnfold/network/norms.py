@@ -61,7 +61,8 @@ class UnrunNorm(Norm):
     @property
     def reason(self) -> str:
         """Why it is not run."""
-        return f"a {self.kind.replace('_', ' ')}, which lnfold recognises but does not run"
+        article = "an" if self.kind.startswith("i") else "a"
+        return f"{article} {self.kind.replace('_', ' ')}, which lnfold recognises but does not run"
 
     def output_width(self, widths: list[int]) -> int:
         return widths[0]

@@ -70,7 +70,7 @@ _SLOTS: Final = re.compile(
     r"(Adam|Momentum|RMSProp|Adagrad|Adadelta|Ftrl|AdaMax|AdamW|Nadam|LARSOptimizer|adam_[mv]"
     r"|Adafactor)(_\d+)?|.*_slot_(v|vr|vc|m)|.*_(momentum|velocity)"
 )
-_AVERAGES: Final = frozenset(["ExponentialMovingAverage", "biased", "unbiased"])
+_AVERAGES: Final = frozenset(["ExponentialMovingAverage", "biased", "unbiased", "_hidden"])
 
 # few leaves stand in many scopes; a file that has only different ones fills no memory with them
 _REMEMBERED: Final = 1024
@@ -117,6 +117,8 @@ def variable_roles(variables: Iterable[Named]) -> dict[str, VariableRole]:
                 or ".OPTIMIZER_SLOT" in variable.key
             ):
                 role = VariableRole.OPTIMIZER_SLOT
+            elif leaf == "average" and scope.endswith(("/moving_mean", "/moving_variance")):
+                role = VariableRole(scope.rpartition("/")[2])  # as Sonnet 2 keeps them
             elif whole is not None and role is not VariableRole.OPTIMIZER_SLOT:
                 role = whole
             found[variable.name] = role
@@ -199,7 +201,7 @@ def groups(roles: Mapping[str, VariableRole]) -> dict[str, Group]:
     found: dict[str, Group] = {}
     for name, role in roles.items():
         if role in _GROUPED:
-            scope = name.rpartition("/")[0]
+            scope = scope_of(name.removesuffix("/average") if role in _STATISTICS else name)
             found.setdefault(scope, Group(scope)).members[role] = name
     return {scope: group for scope, group in found.items() if group.is_dense or group.is_norm}
 

@@ -82,12 +82,22 @@ def _unknown(relations: tuple[Relation, ...]) -> str | None:
             "answer depends on it."
         )
     if holding and all(_open(one) for one in holding):
+        if _all_stored(holding):
+            return (
+                "BatchNorm with stored statistics is one factor and one shift a unit, which a "
+                "dense layer before or after it takes over exactly. What stands there is not "
+                "known."
+            )
         return (
             "within a layer, no: beta is a bias multiplied by the layer's own standard deviation "
             "s(x). Whether the next layers can take gamma and beta over depends on what reads the "
             "norms, and that is not known."
         )
     return None
+
+
+def _all_stored(relations: list[Relation]) -> bool:
+    return all(isinstance(one.pair.norm, BatchNorm) for one in relations)
 
 
 def _kind_known(norm: Norm) -> bool:
@@ -118,6 +128,12 @@ def _no(
     candidates: tuple[Measured, ...],
     values: Mapping[str, Array] | None,
 ) -> str:
+    if _all_stored(holding):
+        names = ", ".join(f"'{one.pair.norm.scope}'" for one in holding)
+        return (
+            f"No: {names} with stored statistics is one factor and one shift a unit, but no dense "
+            "layer that could take them over reads it or stands in front of it."
+        )
     sentence = (
         "No: beta is a bias multiplied by the layer's own standard deviation s(x) "
         "(unit i is positive iff gamma_i·(y_i − mean) + s(x)·beta_i > 0)"

@@ -140,3 +140,21 @@ def test_real_object_checkpoints(real: Path):
     bias = keys["agent/baseline/value/linear/bias" + END]
     assert sorted(name for original, name in slots.values() if original == bias) == ["m", "v"]
     assert graph.paths()[bias] == ("agent", "baseline", "value", "linear", "bias")
+
+
+def test_what_an_object_holds_goes_by_its_scope():
+    """Two averages of one full name are told apart below the scope of the norm that has them."""
+    closing = "/.ATTRIBUTES/VARIABLE_VALUE"
+    full = {
+        f"module/scale{closing}": "batch_norm/scale",
+        f"module/moving_mean/average{closing}": "batch_norm/ema/average",
+        f"module/moving_variance/average{closing}": "batch_norm/ema/average",
+        f"other/average{closing}": "",
+    }
+    names, _ = object_names(list(full), full, dict.fromkeys(full, 0))
+    assert [names[key] for key in full] == [
+        "batch_norm/scale",
+        "batch_norm/moving_mean/average",
+        "batch_norm/moving_variance/average",
+        "other/average",
+    ]

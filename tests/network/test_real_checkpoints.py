@@ -11,7 +11,7 @@ import pytest
 from lnfold.network.context import Context, norm_contexts
 from lnfold.network.evidence import Source
 from lnfold.network.layers import Activation, LayerNorm, Network, Norm
-from lnfold.network.norms import BatchNorm, GroupNorm, InstanceNorm, OtherNorm
+from lnfold.network.norms import BatchNorm, GroupNorm, InstanceNorm
 from lnfold.network.settings import Settings
 from tests.network.recovered import error_and_tolerance, facts_of, recovery, without_graph
 
@@ -258,7 +258,7 @@ def test_a_transformer_without_its_graph_is_listed_but_not_wired(real: Path):
         ("layer_norm_1_1x3_2", LayerNorm),
         ("group_norm_2_1x3x4", GroupNorm),
         ("instance_norm_1_1x3_2", InstanceNorm),
-        ("batch_norm_scale_offset_1x2x2x3", OtherNorm),
+        ("batch_norm_scale_offset_1x2x2x3", BatchNorm),
     ],
 )
 def test_sonnet_norms_are_not_taken_for_each_other(real: Path, checkpoint: str, kind: type[Norm]):

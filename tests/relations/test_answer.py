@@ -148,3 +148,23 @@ def test_no_answer_rests_on_what_is_not_known():
     unread = answered(replace(linear, wiring=Fact.unknown("--order")))
     assert unread.one_vector is None
     assert "not known" in unread.sentence
+
+
+def test_a_batch_norm_is_not_answered_as_a_layer_norm():
+    """Between two activations its factor and shift stay, but they are no function of s(x)."""
+    generator = generator_of(12)
+    layers = [
+        dense("d", "x", generator.normal(size=(3, 5)), generator.normal(size=5)),
+        activation("a", "d", "relu"),
+        batch_norm("b", "a", generator, 5),
+        activation("t", "b", "tanh"),
+        dense("e", "t", generator.normal(size=(5, 2)), None),
+    ]
+    net = network(layers, 3)
+    found = answered(net, generator.normal(size=(50, 3)))
+    assert found.one_vector is False
+    assert "'b'" in found.sentence
+    assert "s(x)" not in found.sentence
+    unwired = answered(replace(net, wiring=Fact.unknown("--order")))
+    assert unwired.one_vector is None
+    assert "s(x)" not in unwired.sentence
