@@ -170,7 +170,7 @@ def test_a_chain_of_twenty_thousand_operations_is_no_recursion(tmp_path: Path, o
     second = {"Reshape": ["shape"], "AddV2": ["x"], "Mul": ["x"]}.get(op, [])
     nodes = [node("n0", op, "x", *second)]
     nodes += [node(f"n{i}", op, f"n{i - 1}", *second) for i in range(1, depth)]
-    started = time.perf_counter()
+    started = time.process_time()
     found = recovered(
         tmp_path,
         ARRAYS,
@@ -182,7 +182,7 @@ def test_a_chain_of_twenty_thousand_operations_is_no_recursion(tmp_path: Path, o
     )
 
     assert found.networks
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_ten_thousand_nested_functions_are_unfolded(tmp_path: Path):
