@@ -96,8 +96,12 @@ def _inputs_within(right: str | None, networks: list[Part]) -> str | None:
 
     if right is None or not right.endswith(".npz"):
         return None
-    names = {one.name for network, _ in networks for one in network.inputs}
-    return right if names <= read_arrays(right, "outputs").keys() else None
+    held = read_arrays(right, "outputs").keys()
+    for network, _ in networks:
+        named = {one.name for one in network.inputs} <= held
+        if not named and not (len(network.inputs) == 1 and "inputs" in held):
+            return None
+    return right
 
 
 def _networks(path: str, facts: Settings, name: str | None) -> list[Part]:

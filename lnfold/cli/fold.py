@@ -175,7 +175,13 @@ def _write(
         )
     from lnfold.export.keras_file import FORMATS, write_folded_keras
 
-    if checkpoint.format in FORMATS and output.endswith((".h5", ".keras")):
+    if checkpoint.format in FORMATS:
+        suffix = ".keras" if checkpoint.format == "Keras .keras" else ".h5"
+        if not output.endswith(suffix):
+            raise UsageError(
+                f"a Keras {suffix} file folds into one of its kind, which Keras can load",
+                remedy=f"Give --output FILE{suffix}, or FILE.npz.",
+            )
         return write_folded_keras(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
     if checkpoint.format == "SavedModel" and not networks_only:
         return write_folded_saved_model(checkpoint, folded, output, unfolded=unfolded)

@@ -76,11 +76,16 @@ def _network(folded: Folded) -> Iterator[str]:
 def _applied(step: Certificate) -> Iterator[str]:
     yield f"  ✓ {step.rule} ({step.identity}) at {printable(step.layer)}"
     yield f"      {step.formula}"
-    measured = ", ".join(f"{what} {figure(value)}" for what, value in step.preconditions)
+    measured = ", ".join(f"{what} {_counted(value)}" for what, value in step.preconditions)
     yield f"      {measured}"
     if step.changed:
         yield f"      changes {', '.join(printable(name) for name in step.changed)}"
     yield f"      float64 {figure(step.float64_error)}, rounding {figure(step.rounding_ratio)}×"
+
+
+def _counted(value: float) -> str:
+    """A count as such, a measured number with its digits that matter."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else figure(value)
 
 
 def _refused(refusals: Iterable[Refusal]) -> Iterator[str]:

@@ -31,11 +31,13 @@ def runnable_part(network: Network) -> Network | None:
         None where something else is missing: an epsilon, an activation, a width, how many rows
         an operation delivers, or a graph that says what reads what.
     """
-    if network.complete:
-        return network
     kept = [layer for layer in network.layers if not isinstance(layer, Opaque)]
+    if not all(map(_known, kept)):
+        return None
+    if len(kept) == len(network.layers):
+        return network if network.complete else None
     wired = network.wiring.source in (Source.GRAPH, Source.CONFIG)
-    if len(kept) == len(network.layers) or not wired or not all(map(_runs, kept)):
+    if not wired or any(map(_counts_rows_anew, kept)):
         return None
     widths = network.widths()
     read = {name for layer in kept for name in layer.inputs}
@@ -68,10 +70,15 @@ def _read_by_opaque(network: Network) -> Iterable[str]:
     return (name for one in network.layers if isinstance(one, Opaque) for name in one.inputs)
 
 
-def _runs(layer: Layer) -> bool:
-    """Whether everything is known of a layer; rows may not be counted anew behind a drawn value."""
+def _known(layer: Layer) -> bool:
+    """Whether everything is known that running a layer takes."""
     if isinstance(layer, Activation):
         return layer.function.value in FUNCTIONS
     if isinstance(layer, Norm):
         return not isinstance(layer, UnrunNorm) and layer.epsilon.value is not None
-    return not isinstance(layer, Rearrange) and not getattr(layer, "last", False)
+    return True
+
+
+def _counts_rows_anew(layer: Layer) -> bool:
+    """Whether a layer delivers more or fewer rows than it reads, so that drawn ones may not fit."""
+    return isinstance(layer, Rearrange) or getattr(layer, "last", False)

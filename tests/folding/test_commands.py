@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -128,3 +129,75 @@ def test_an_approximation_is_asked_for_by_name_and_called_so(sample: Path, tmp_p
     assert "APPROXIMATE" in result.stdout
     assert "exact" not in result.stdout
     assert invoke(check, sample, output, "--inputs", inputs).return_value == 1
+
+
+def test_expected_arrays_bring_their_inputs_along(sample: Path) -> None:
+    """One file of inputs and outputs, given as B or asked for by name."""
+    arrays = sample / "expected_actor.npz"
+
+    assert invoke(check, sample, arrays).return_value == 0
+    assert invoke(check, sample, "--inputs", arrays, "--against", "expected").return_value == 0
+    missing = invoke(check, sample, "--against", "expected")
+    assert "Give --inputs" in str(missing.exception)
+
+
+def test_a_network_is_compared_around_what_is_not_run(real: Path, tmp_path: Path) -> None:
+    """The folded speech enhancer and the original, as SavedModels and as an archive."""
+    source = real / "dtln_savedmodel"
+    for output, form in (("model", "stock"), ("model.npz", "rms")):
+        result = invoke(fold, source, "--output", tmp_path / output, "--form", form)
+        assert (result.exception, result.return_value) == (None, 0)
+        for pair in ((source, tmp_path / output), (tmp_path / output, source)):
+            compared = invoke(check, *pair)
+            assert (compared.exception, compared.return_value) == (None, 0)
+            assert "not run, its values drawn: RFFT" in compared.stdout
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("", "--output is empty"),
+        (".", "is a folder"),
+        ("inside/", "is a folder"),
+    ],
+)
+def test_an_output_needs_a_name(sample: Path, tmp_path: Path, output: str, message: str) -> None:
+    """A prefix is where file names begin; nothing hidden is written into a folder."""
+    (tmp_path / "inside").mkdir()
+    given = f"{tmp_path}/{output}" if output else ""
+    result = invoke(fold, sample, "--output", given)
+
+    assert message in str(result.exception)
+    assert os.listdir(tmp_path) == ["inside"]
+    assert os.listdir(tmp_path / "inside") == []
+
+
+def test_a_saved_model_is_not_written_into_itself(real: Path, tmp_path: Path) -> None:
+    """Copying a folder into its own subfolder would never end."""
+    shutil.copytree(real / "dtln_savedmodel", tmp_path / "model", copy_function=shutil.copyfile)
+    for folder in (tmp_path / "model", tmp_path / "model" / "variables"):
+        folder.chmod(0o755)
+    before = sorted(os.listdir(tmp_path / "model"))
+    result = invoke(fold, tmp_path / "model", "--output", tmp_path / "model" / "folded")
+
+    assert "lies inside the input" in str(result.exception)
+    assert sorted(os.listdir(tmp_path / "model")) == before
+
+
+def test_a_keras_file_folds_into_its_kind_only(real: Path, tmp_path: Path) -> None:
+    """No TensorFlow program reads HDF5's names from a checkpoint."""
+    result = invoke(
+        fold, real / "autoencoder_batchnorm_h5" / "ad01.h5", "--output", tmp_path / "folded.ckpt"
+    )
+
+    assert "Give --output FILE.h5" in str(result.exception)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folded_archive_is_not_folded_again(sample: Path, tmp_path: Path) -> None:
+    """It says so, and what to do instead."""
+    invoke(fold, sample, "--form", "rms", "--output", tmp_path / "once.npz")
+    result = invoke(fold, tmp_path / "once.npz", "--output", tmp_path / "twice.npz")
+
+    assert "folded already" in str(result.exception)
+    assert not (tmp_path / "twice.npz").exists()
