@@ -40,12 +40,14 @@ class Check:
 
     Attributes:
         errors: the largest |difference| of any output in each row [rows].
+        undefined: in how many rows an output is NaN, which agrees with nothing but NaN.
     """
 
     against: Against
     max_abs: float
     tolerance: float
     errors: Array = field(repr=False, compare=False)
+    undefined: int = 0
 
     @property
     def rows(self) -> int:
@@ -60,7 +62,9 @@ class Check:
 def check_float64(rounding: Rounding) -> Check:
     """The plain float32 run against float64, judged by the runs in other orders."""
     errors = row_differences(rounding.single, rounding.double)
-    return Check(Against.FLOAT64, rounding.error, rounding.tolerance, errors)
+    return Check(
+        Against.FLOAT64, rounding.error, rounding.tolerance, errors, undefined_rows(rounding.single)
+    )
 
 
 def check_outputs(
@@ -95,4 +99,11 @@ def check_outputs(
         largest_difference(rounding.single, matched),
         rounding.tolerance,
         row_differences(rounding.single, matched),
+        undefined_rows(rounding.single),
     )
+
+
+def undefined_rows(outputs: Mapping[str, Array]) -> int:
+    """In how many rows any of the outputs is NaN."""
+    rows = [np.isnan(one).any(axis=1) for one in outputs.values()]
+    return int(np.any(rows, axis=0).sum()) if rows else 0

@@ -83,16 +83,20 @@ def command(
 
             click.echo(as_json(report), nl=False)
         else:
-            _print(report, explain)
+            sys.stdout.write(_text(report, explain, file=sys.stdout))
     return 0 if report.passed else 1
 
 
-def _print(report: Report, explain: bool) -> None:
+def _text(report: Report, explain: bool, **options: Any) -> str:
+    """The report as the console that ``options`` describe shows it, without trailing blanks."""
     from rich.console import Console
 
     from lnfold.report.terminal import TerminalReport
 
-    Console(file=sys.stdout, highlight=False).print(TerminalReport(report, explain))
+    console = Console(highlight=False, **options)
+    with console.capture() as captured:
+        console.print(TerminalReport(report, explain))
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def _write(
@@ -107,12 +111,6 @@ def _write(
     else:
         from io import StringIO
 
-        from rich.console import Console
-
-        from lnfold.report.terminal import TerminalReport
-
-        page = StringIO()
-        Console(file=page, width=100, highlight=False).print(TerminalReport(report, explain))
-        text = page.getvalue()
+        text = _text(report, explain, file=StringIO(), width=100)
     with whole_file(output, inputs=inputs) as file:
         file.write(text.encode("utf-8"))

@@ -170,7 +170,8 @@ def _rms_norm(layer: RMSNorm, dtype: type, shuffle: Shuffle) -> Step:
 
 def _batch_norm(layer: BatchNorm, dtype: type, shuffle: Shuffle) -> Step:
     mean = _vector(layer.moving_mean, dtype)
-    deviation = np.sqrt(_vector(layer.moving_variance, dtype) + _epsilon(layer, dtype))
+    with np.errstate(invalid="ignore"):  # a negative variance shows in the values, as NaN
+        deviation = np.sqrt(_vector(layer.moving_variance, dtype) + _epsilon(layer, dtype))
     affine = _gain_and_shift(layer, dtype)
     return lambda y: affine((y - mean) / deviation)
 

@@ -240,4 +240,5 @@ def _check(one: Check) -> Json:
         "tolerance": one.tolerance,
         "passed": one.passed,
         "rows": one.rows,
+        "undefined_rows": one.undefined,
     }

@@ -12,7 +12,7 @@ from lnfold.checking.checks import Against, Check, check_float64, check_outputs
 from lnfold.checking.observations import Observations, drawn, given, read_arrays
 from lnfold.checkpoint.variables import Checkpoint
 from lnfold.errors import IncompleteNetworkError, UsageError
-from lnfold.network.layers import Network
+from lnfold.network.layers import BatchNorm, Network
 from lnfold.network.recover import Recovery
 from lnfold.network.roles import role_of
 from lnfold.network.rounding import measure_rounding
@@ -213,7 +213,7 @@ def _too_few_rows(reports: tuple[NetworkReport, ...]) -> list[str]:
 
 
 def _nonfinite_notes(networks: tuple[Network, ...]) -> list[str]:
-    """A note for every parameter that holds NaN or infinity."""
+    """A note for every parameter that holds NaN or infinity, or makes it: a negative variance."""
     notes: dict[str, None] = {}
     for network in networks:
         for layer in network.layers:
@@ -223,4 +223,12 @@ def _nonfinite_notes(networks: tuple[Network, ...]) -> list[str]:
                 if finite < array.size:
                     bad = array.size - finite
                     notes[f"{parameter.name} holds {bad} NaN or infinite of {array.size}"] = None
+            if isinstance(layer, BatchNorm):
+                variance = layer.moving_variance
+                below = int((variance.array + (layer.epsilon.value or 0.0) < 0).sum())
+                if below:
+                    notes[
+                        f"{variance.name} is negative for {below} of {variance.array.size} units, "
+                        "whose square root is NaN"
+                    ] = None
     return list(notes)

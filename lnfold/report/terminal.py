@@ -19,6 +19,7 @@ from lnfold.relations.distribution import Distribution
 from lnfold.relations.relate import Relation
 from lnfold.report.record import NetworkReport, Report
 from lnfold.report.terminal_evidence import facts, shared_variables, unused_variables, wiring
+from lnfold.report.terminal_partial import is_partial, partial_networks
 
 BARS = " ▁▂▃▄▅▆▇█"
 QUESTION = 'Can bias, gamma and beta of a layer be one "bias" vector?'
@@ -36,9 +37,14 @@ class TerminalReport:
         for note in self.report.notes:
             yield _indented(Text(f"note: {printable(note)}", style="yellow"))
         originals, copies = _split_copies(self.report.networks)
+        partial = [one for one in originals if is_partial(one)]
+        if len(partial) == 1:
+            partial = []
         for one in originals:
-            yield Text()
-            yield from _network(one)
+            if one not in partial:
+                yield Text()
+                yield from _network(one)
+        yield from partial_networks(partial)
         if copies:
             yield Text()
             yield _copies(copies)
@@ -237,18 +243,22 @@ def _candidates(one: NetworkReport) -> RenderableType:
 
 def _checks(one: NetworkReport) -> RenderableType:
     lines = []
-    for index, check in enumerate(one.checks):
-        line = Text(f"{'re-run' if not index else '':6}  NumPy float32 against ")
-        line.append(f"{check.against.value}: {figure(check.max_abs)}")
+    for check in one.checks:
+        line = Text(f"NumPy float32 against {check.against.value}: {figure(check.max_abs)}")
         line.append(f" of an allowed {figure(check.tolerance)}  ")
         if check.passed:
             line.append("✓", style="green")
         else:
             line.append("✗ differs", style="bold red")
         lines.append(line)
+    undefined = max(check.undefined for check in one.checks)
+    if undefined:
+        lines.append(Text(f"in {undefined:,} rows an output is NaN", style="red"))
     if one.observations is not None:
-        lines.append(Text(f"        on {printable(one.observations.origin)}", style="dim"))
-    return Group(*lines)
+        lines.append(Text(f"on {printable(one.observations.origin)}", style="dim"))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("re-run", Group(*lines))
+    return grid
 
 
 def _indented(what: RenderableType) -> Padding:

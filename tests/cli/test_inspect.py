@@ -354,3 +354,42 @@ def test_examples_of_two_heads_settle_a_checkpoint_without_its_graph(lnfold, tmp
     }
     functions = [one["function"]["value"] for one in found["layers"] if "function" in one]
     assert functions == ["relu", "tanh"]
+
+
+def test_no_line_ends_in_blanks(lnfold, samples):
+    """What is piped into a file or a message is clean."""
+    lines = lnfold("inspect", samples / "cartpole_actor", "--explain").out.splitlines()
+    assert len(lines) > 50
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_networks_that_are_alike_and_unknown_take_one_block(lnfold, tmp_path):
+    """Three heads of the same widths, of which no activation is known, are named together."""
+    arrays = {f"model/part_{i}/dense/kernel": np.zeros((4, 2), np.float32) for i in range(3)}
+    np.savez(tmp_path / "parts.npz", **arrays, **{"other/dense/kernel": np.zeros((3, 5), "f4")})
+    result = lnfold("inspect", tmp_path / "parts.npz")
+
+    assert result.code == 0
+    assert result.out.count("Dense 2") == result.out.count("Dense 5") == 1
+    assert all(f"model/part_{i}" in result.out for i in range(3))
+    assert result.out.count("No answer and no re-run") == 1
+
+
+def test_a_network_of_nan_says_so(lnfold, tmp_path):
+    """Rows of NaN agree with each other, which is no proof; what makes them is named."""
+    arrays = {
+        "net/dense/kernel": np.eye(3, dtype=np.float32),
+        "net/batch_normalization/gamma": np.ones(3, np.float32),
+        "net/batch_normalization/beta": np.zeros(3, np.float32),
+        "net/batch_normalization/moving_mean": np.zeros(3, np.float32),
+        "net/batch_normalization/moving_variance": np.array([1, -2, 1], np.float32),
+        "net/dense_1/kernel": np.ones((3, 2), np.float32),
+    }
+    np.savez(tmp_path / "broken.npz", **arrays)
+    options = ["--epsilon", "0.001", "--order", "dense-norm-act", "--activation", "relu"]
+    result = lnfold("inspect", tmp_path / "broken.npz", *options, "--output-activation", "identity")
+
+    words = " ".join(result.out.split())
+    assert "moving_variance is negative for 1 of 3 units" in words
+    assert "in 1,024 rows an output is NaN" in words
+    assert result.err == ""
