@@ -22,6 +22,7 @@ from lnfold.report.terminal_evidence import facts, shared_variables, unused_vari
 from lnfold.report.terminal_partial import is_partial, partial_networks
 
 BARS = " ▁▂▃▄▅▆▇█"
+_WIDTH = 77  # of a layer's name that has room for its s(x) beside it
 QUESTION = 'Can bias, gamma and beta of a layer be one "bias" vector?'
 
 
@@ -127,12 +128,15 @@ def _relation(relation: Relation) -> RenderableType:
         title.append(printable(pair.dense.scope), style="cyan")
         title.append(" → ")
     title.append(printable(pair.norm.scope), style="cyan")
+    lines: list[RenderableType] = []
     if relation.deviation is not None:
         s = relation.deviation
-        title.append(
-            f"   s(x) {figure(s.minimum)} … {figure(s.maximum)}, varies by {s.variation:.0%}"
-        )
-    lines: list[RenderableType] = [_vectors(relation)]
+        spread = f"s(x) {figure(s.minimum)} … {figure(s.maximum)}, varies by {s.variation:.0%}"
+        if len(title) + len(spread) < _WIDTH:
+            title.append(f"   {spread}")
+        else:
+            lines.append(Text(spread))
+    lines.append(_vectors(relation))
     if relation.split is not None and relation.bias is not None:
         lines.append(_split(relation.split))
     lines.append(_absorbed(relation))
