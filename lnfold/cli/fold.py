@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from lnfold.checkpoint import Checkpoint, open_checkpoint
 from lnfold.cli.facts import fact_options, settings
-from lnfold.errors import UsageError
+from lnfold.errors import OutputError, UsageError
 from lnfold.folding.certificate import Folded, NotFolded
 from lnfold.folding.fold import Choice, fold_together
 from lnfold.folding.runnable_part import runnable_part
@@ -167,6 +168,7 @@ def _write(
             file=checkpoint.path,
         )
     if output.endswith(".npz"):
+        _make_folder(output)
         return write_archive(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
     if any(one.form is not Form.STOCK for one in folded):
         raise UsageError(
@@ -182,12 +184,27 @@ def _write(
                 f"a Keras {suffix} file folds into one of its kind, which Keras can load",
                 remedy=f"Give --output FILE{suffix}, or FILE.npz.",
             )
+        _make_folder(output)
         return write_folded_keras(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
+    _make_folder(output)
     if checkpoint.format == "SavedModel" and not networks_only:
         return write_folded_saved_model(checkpoint, folded, output, unfolded=unfolded)
     return write_folded_checkpoint(
         checkpoint, folded, output, overwrite=force, networks_only=networks_only, unfolded=unfolded
     )
+
+
+def _make_folder(output: str) -> None:
+    """The folder that an output goes into, as TensorFlow 2 makes it."""
+    folder = os.path.dirname(output)
+    try:
+        os.makedirs(folder or ".", exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"its folder {folder} cannot be made ({error.strerror})",
+            file=output,
+            remedy="Give --output a path that can be written.",
+        ) from error
 
 
 def _write_html(

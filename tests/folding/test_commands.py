@@ -172,6 +172,18 @@ def test_an_output_needs_a_name(sample: Path, tmp_path: Path, output: str, messa
     assert os.listdir(tmp_path / "inside") == []
 
 
+def test_the_folder_of_an_output_is_made(sample: Path, tmp_path: Path) -> None:
+    """As in the README, whose folder is not there yet; a file in its place is named."""
+    result = invoke(fold, sample, "--output", tmp_path / "new" / "folded" / "actor.ckpt-1")
+
+    assert result.exception is None
+    assert "actor.ckpt-1.index" in os.listdir(tmp_path / "new" / "folded")
+    (tmp_path / "taken").write_text("a file")
+    result = invoke(fold, sample, "--output", tmp_path / "taken" / "actor.ckpt-1")
+    assert "cannot be made" in str(result.exception)
+    assert (tmp_path / "taken").read_text() == "a file"
+
+
 def test_a_saved_model_is_not_written_into_itself(real: Path, tmp_path: Path) -> None:
     """Copying a folder into its own subfolder would never end."""
     shutil.copytree(real / "dtln_savedmodel", tmp_path / "model", copy_function=shutil.copyfile)
