@@ -8,7 +8,9 @@ the dtypes that the graph names, by a fixed table of pure NumPy functions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -19,6 +21,12 @@ from lnfold.network.layer import Array, Parameter
 from lnfold.network.passage import Passage
 from lnfold.network.pure import FUNCTIONS, TooLargeError
 from lnfold.network.questions import Answers
+
+_MOST_READ = 512  # variables that one parameter is computed from: the shards of a large one
+# Elements that all parameters of a graph may hold beyond those of the checkpoint's variables,
+# and how many times a variable may be computed with.
+_MOST_MADE = 1 << 25
+_MOST_TIMES = 8
 
 
 class Constants:
@@ -43,6 +51,7 @@ class Constants:
             self._sources, self._reads_of, None
         )
         self._values: Answers[str, Parameter | None] = Answers(self._sources, self._parameter, None)
+        self._made = 0
 
     def variables_read(self, tensor: str) -> frozenset[str] | None:
         """The variables a tensor is computed from, or None where an input changes it."""
@@ -92,7 +101,12 @@ class Constants:
             found = self._reads.known(source)
             if found is None:
                 return None
-            reads |= found
+            reads = reads if found <= reads else reads | found
+        if len(reads) > _MOST_READ:
+            raise GraphError(
+                f"'{tensor}' is computed from more than {_MOST_READ} variables",
+                file=self.graph.where,
+            )
         return reads
 
     def _variable_of(self, node: Node) -> str | None:
@@ -130,7 +144,18 @@ class Constants:
             arrays.append(parameter.array)
         if self.passage.same(tensor) is not None:
             return arrays[0]
-        return FUNCTIONS[node.op](node, *arrays)
+        made = FUNCTIONS[node.op](node, *arrays)
+        if made.base is None:
+            self._made += made.size
+        if self._made > self._most_made:
+            raise TooLargeError(f"more than {self._most_made} numbers are computed before it")
+        return made
+
+    @cached_property
+    def _most_made(self) -> int:
+        """How many numbers may be computed, so that a graph fills no memory."""
+        stored = sum(math.prod(one.shape) for one in self._variables.values())
+        return _MOST_MADE + _MOST_TIMES * stored
 
     def _variable(self, node: Node) -> Array:
         key = self._variable_of(node)

@@ -16,6 +16,7 @@ from lnfold.network.graph import Node
 
 Integers = tuple[int | None, ...] | None  # the elements of a vector of integers
 LONGEST: Final = 64  # elements of a vector that says a shape
+LARGEST: Final = 2**63 - 1  # of the int64 that they are
 
 
 def of_constant(node: Node) -> Integers:

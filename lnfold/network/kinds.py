@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from lnfold.errors import GraphError
 from lnfold.network.evidence import Fact
 from lnfold.network.layer import Layer, Parameter, expect_units
+
+_WIDEST: Final = 2**31 - 1  # units of a row; concatenations may double it again and again
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +69,8 @@ class Concat(Layer):
     kind = "concat"
 
     def output_width(self, widths: list[int]) -> int:
+        if sum(widths) > _WIDEST:
+            raise GraphError(f"'{self.name}' puts more than {_WIDEST} units side by side")
         return sum(widths) if all(widths) else 0
 
 

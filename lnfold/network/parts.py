@@ -69,10 +69,17 @@ class Parts:
             fed = sum(self._walker.graph.node(tensor).op not in SOURCES for tensor in walk.inputs)
             if kernels not in best or fed < best[kernels][0]:
                 best[kernels] = (fed, heads, walk)
+        holders: dict[str, list[Kernels]] = {}
+        for kernels in best:
+            for one in kernels:
+                holders.setdefault(one, []).append(kernels)
         return [
             (heads, walk)
             for kernels, (_, heads, walk) in best.items()
-            if not any(kernels < other for other in best)
+            if not any(
+                kernels < other
+                for other in min((holders[one] for one in kernels), key=len, default=list(best))
+            )
         ]
 
 
@@ -90,14 +97,14 @@ def kernels_of(walk: Walk) -> Kernels:
 
 def _sharing_layers(walks: dict[str, Walk]) -> list[list[str]]:
     """Ends that share dense layers are the heads of one network."""
-    groups: list[tuple[set[str], list[str]]] = []
-    for end, walk in walks.items():
-        layers, heads = {dense.name for dense in walk.denses}, [end]
-        apart = []
-        for other_layers, other_heads in groups:
-            if layers.isdisjoint(other_layers):
-                apart.append((other_layers, other_heads))
-            else:
-                layers, heads = layers | other_layers, other_heads + heads
-        groups = [*apart, (layers, heads)]
-    return [heads for _, heads in groups]
+    groups: dict[int, tuple[set[str], list[str]]] = {}
+    group_of: dict[str, int] = {}  # dense layer → the group that holds it
+    for number, (end, walk) in enumerate(walks.items()):
+        layers, heads = {dense.name for dense in walk.denses}, list[str]()
+        for shared in sorted({group_of[one] for one in layers if one in group_of}):
+            other_layers, other_heads = groups.pop(shared)
+            layers |= other_layers
+            heads += other_heads
+        groups[number] = layers, [*heads, end]
+        group_of.update(dict.fromkeys(layers, number))
+    return [heads for _, heads in groups.values()]

@@ -14,7 +14,9 @@ import numpy as np
 from lnfold.network.graph import Node
 from lnfold.network.layer import Array
 
-LARGEST: Final = 1 << 28  # elements; a graph may ask for more than a machine holds
+# Elements that an operation may make of smaller arrays: a graph may ask for more than a machine
+# holds.
+LARGEST: Final = 1 << 26
 _DTYPES: Final = {1: "f4", 2: "f8", 3: "i4", 4: "u1", 5: "i2", 6: "i1", 9: "i8", 10: "?", 19: "f2"}
 
 
@@ -26,8 +28,9 @@ def _axes(argument: Array) -> tuple[int, ...]:
     return tuple(int(axis) for axis in np.asarray(argument).ravel())
 
 
-def _fits(shape: tuple[int, ...]) -> tuple[int, ...]:
-    if math.prod(shape) > LARGEST:
+def _fits(shape: tuple[int, ...], *arrays: Array) -> tuple[int, ...]:
+    """The shape, where an array of it is in reason or no larger than those it is made of."""
+    if math.prod(shape) > max([LARGEST, *(one.size for one in arrays)]):
         raise TooLargeError(f"an array of shape {shape}")
     return shape
 
@@ -36,7 +39,7 @@ def _broadcast(function: Callable[..., Any]) -> Callable[..., Array]:
     """A function of two arrays whose shapes are broadcast, within reason."""
 
     def apply(node: Node, x: Array, y: Array) -> Array:
-        _fits(np.broadcast_shapes(x.shape, y.shape))
+        _fits(np.broadcast_shapes(x.shape, y.shape), x, y)
         return np.asarray(function(x, y))
 
     return apply
@@ -60,7 +63,7 @@ def _reduced(function: Callable[..., Any]) -> Callable[..., Array]:
 def _product(node: Node, x: Array, y: Array) -> Array:
     x = x.T if node.number("transpose_a", 0) else x
     y = y.T if node.number("transpose_b", 0) else y
-    _fits((*x.shape[:-1], *y.shape[1:]))
+    _fits((*x.shape[:-1], *y.shape[1:]), x, y)
     return np.asarray(x @ y)
 
 
@@ -76,6 +79,16 @@ def _sliced(node: Node, x: Array, begin: Array, end: Array, step: Array) -> Arra
         else:
             places.append(slice(None if from_start else start, None if to_end else stop, stride))
     return x[tuple(places)]
+
+
+def _different(parts: tuple[Array, ...]) -> tuple[Array, ...]:
+    """The parts, where each is another array or all together are in reason.
+
+    The shards of a table may be large; one array again and again grows without end.
+    """
+    if len({id(one) for one in parts}) < len(parts):
+        _fits((sum(one.size for one in parts),))
+    return parts
 
 
 def _squeezed(node: Node, x: Array) -> Array:
@@ -121,8 +134,8 @@ FUNCTIONS: Final[dict[str, Callable[..., Array]]] = {
     "ExpandDims": lambda node, x, axis: np.expand_dims(x, _axes(axis)[0]),
     "Squeeze": _squeezed,
     "Transpose": lambda node, x, axes: np.transpose(x, _axes(axes)),
-    "ConcatV2": lambda node, *parts: np.concatenate(parts[:-1], _axes(parts[-1])[0]),
-    "Pack": lambda node, *parts: np.stack(parts, int(node.number("axis", 0))),
+    "ConcatV2": lambda node, *parts: np.concatenate(_different(parts[:-1]), _axes(parts[-1])[0]),
+    "Pack": lambda node, *parts: np.stack(_different(parts), int(node.number("axis", 0))),
     "Fill": lambda node, shape, value: np.full(_fits(_axes(shape)), value),
     "StridedSlice": _sliced,
     "Slice": lambda node, x, begin, size: x[

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from lnfold.network.attributes import Shape
 from lnfold.network.graph import VARIABLE_OPS, Graph, Node
-from lnfold.network.integers import INTEGER_OPS, LONGEST, Integers, of_constant
+from lnfold.network.integers import INTEGER_OPS, LARGEST, LONGEST, Integers, of_constant
 from lnfold.network.questions import Answers
 from lnfold.network.words import words
 
@@ -29,6 +29,7 @@ _SAME: Final = words(
 )
 _BROADCAST: Final = words("Add AddV2 Div Maximum Minimum Mul Pow RealDiv SquaredDifference Sub")
 _REDUCTIONS: Final = words("Mean Sum Max Min Prod")
+_MOST_AXES: Final = 254  # of a tensor of TensorFlow
 _DEEPEST: Final = 16  # shapes that rest on integers that rest on shapes, and so on
 
 
@@ -95,7 +96,7 @@ class Shapes:
         if kept is not None and (node.op not in ("Reshape", "Transpose") or None not in kept):
             return kept
         inferred = self._inferred(node, tensor)
-        return kept if inferred is None else inferred
+        return kept if inferred is None or len(inferred) > _MOST_AXES else inferred
 
     def _inferred(self, node: Node, tensor: str) -> Shape:
         of: Callable[[str], Shape] = self._shapes.known
@@ -176,7 +177,10 @@ class Shapes:
             return None
         known = [one for one in parts if one is not None]
         found = INTEGER_OPS[node.op](node, known)
-        return found if found is None or len(found) <= LONGEST else None
+        if found is None or len(found) > LONGEST:
+            return None
+        # beyond what TensorFlow computes with, numbers squared again and again fill the memory
+        return tuple(None if one is None or abs(one) > LARGEST else one for one in found)
 
 
 def _kept_shape(node: Node, tensor: str) -> Shape:

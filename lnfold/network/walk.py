@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from lnfold.errors import GraphError
 from lnfold.network.graph import Node
 from lnfold.network.kinds import Dense, Opaque, Standardize
 from lnfold.network.layer import Layer
@@ -29,6 +30,10 @@ SOURCES: Final = words(
     """
 )
 _FARTHEST_OWNER: Final = 16  # layers without variables between a value and its owner
+# Steps of all walks of a graph: each end is walked from on its own, so many ends behind many
+# layers take steps in proportion to both.
+_MOST_STEPS: Final = 2**19
+_STEPS_A_NODE: Final = 16
 _REMEDY: Final = "Choose another end with --output-node NODE, or check with --against tensorflow."
 
 
@@ -74,9 +79,14 @@ class Walker:
         self._shapes = patterns.constants.passage.shapes
         self._roles: dict[str, Role] = {}
         self._apart: list[frozenset[str]] = []
+        self._steps_left = max(_MOST_STEPS, _STEPS_A_NODE * len(self.graph.nodes))
 
     def walk(self, ends: Sequence[str]) -> Walk:
-        """Everything behind ``ends``, with an explicit stack: graphs may be deep, or circular."""
+        """Everything behind ``ends``, with an explicit stack: graphs may be deep, or circular.
+
+        Raises:
+            GraphError: it has been walked too far, for too many ends.
+        """
         walk = Walk()
         role, part = self.role(ends[0]), self._part(ends[0])
         entered: set[str] = set()
@@ -89,6 +99,7 @@ class Walker:
             if sources_done:
                 assert layer is not None
                 walk.layers[tensor] = self._acyclic(layer, walk)
+                self._charge(tensor)
             elif tensor in entered:
                 continue  # on a circle; the layer that reads it becomes opaque
             elif layer is None or self._is_source(tensor):
@@ -104,6 +115,16 @@ class Walker:
                 pending.append((tensor, True))
                 pending.extend((one, False) for one in reversed(layer.inputs))
         return walk
+
+    def _charge(self, tensor: str) -> None:
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            raise GraphError(
+                f"too many networks share their layers: '{tensor}' and those behind it were "
+                "followed for too many ends",
+                file=self.graph.where,
+                remedy="Choose one end with --output-node NODE.",
+            )
 
     def read_on(self, denses: Sequence[Dense]) -> set[str]:
         """The dense layers that another dense layer of the same part reads."""
