@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -126,9 +127,8 @@ def test_mutated_maps(tmp_path: Path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_keras_itself(tmp_path: Path):
+def test_keras_itself(tensorflow: ModuleType, tmp_path: Path):
     """A model that Keras saves in several files, against its own values."""
-    pytest.importorskip("tensorflow")
     keras = pytest.importorskip("keras")
     if not hasattr(keras.src.saving.saving_lib, "ShardedH5IOStore"):
         pytest.skip("this Keras cannot save weights in several files")
