@@ -37,7 +37,8 @@ def compiled(network: Network, dtype: type = np.float32, block_rows: int = BLOCK
     if joins_rows(network):
         return lambda inputs: run(network, inputs, dtype)
     in_blocks = _InBlocks(network, dtype, block_rows)
-    return _observing(network, dtype, in_blocks) if len(network.inputs) == 1 else in_blocks
+    observing = _observing if len(network.inputs) == 1 else _observing_several
+    return observing(network, dtype, in_blocks)
 
 
 def _observing(network: Network, dtype: type, otherwise: Run) -> Run:
@@ -57,6 +58,30 @@ def _observing(network: Network, dtype: type, otherwise: Run) -> Run:
             quietly(compute)
             return {name: copy()} if alone else {one: copied() for one, copied in copies}
         return otherwise(inputs)
+
+    return observe
+
+
+def _observing_several(network: Network, dtype: type, otherwise: Run) -> Run:
+    """The same for a network of several inputs, one row each, by name."""
+    program = Program(network, dtype, 1, emit)
+    quietly, compute, kind, array = program.quietly, program.compute, np.dtype(dtype), np.ndarray
+    places = [
+        (one.name, place, (1, place.size))
+        for one, place in zip(network.inputs, program.given, strict=True)
+    ]
+    copies = [(name, value.copy) for name, value in program.delivered]
+
+    def observe(inputs: Array | Mapping[str, Array]) -> dict[str, Array]:
+        if type(inputs) is not dict:
+            return otherwise(inputs)
+        for name, place, shape in places:
+            given = inputs.get(name)
+            if type(given) is not array or given.shape != shape or given.dtype is not kind:
+                return otherwise(inputs)
+            place[...] = given
+        quietly(compute)
+        return {name: copied() for name, copied in copies}
 
     return observe
 

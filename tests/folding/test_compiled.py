@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lnfold.folding.deferred_compiled  # noqa: F401  the layers of folding's forms
+from lnfold.errors import UsageError
 from lnfold.folding.fold import Choice, fold
 from lnfold.folding.steps import Form
 from lnfold.network.compiled import compiled
@@ -90,3 +91,23 @@ def test_float32_agrees_with_the_plain_run_to_float32_noise() -> None:
     found = compiled(network)(inputs)[network.outputs[0]]
 
     assert np.abs(found - run(network, inputs)[network.outputs[0]]).max() < 2e-6
+
+
+def test_several_inputs_need_their_names_and_no_other_form() -> None:
+    """One row as it comes, converted, in another order or among more: the same; one less: said."""
+    build = Builder()
+    joined = build.concat(build.input(3, "state"), build.input(2, "action"))
+    network = build.network(build.act(build.dense(joined, 4), "tanh"))
+    prepared = compiled(network)
+    state, action = np.ones((1, 3), np.float32), np.full((1, 2), 0.5, np.float32)
+    name = network.outputs[0]
+    expected = prepared({"state": state, "action": action})[name]
+    assert np.abs(expected - run(network, {"state": state, "action": action})[name]).max() < 1e-6
+    for arrays in (
+        {"action": action, "state": state},
+        {"state": state.astype(np.float64), "action": [[0.5, 0.5]]},
+        {"state": state, "action": action, "more": state},
+    ):
+        assert np.array_equal(prepared(arrays)[name], expected)
+    with pytest.raises(UsageError, match="action"):
+        prepared({"state": state})
