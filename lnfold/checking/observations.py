@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lnfold.errors import UsageError
+from lnfold.network.example_arrays import by_name_or_width
 from lnfold.network.given_rows import rows_at_a_time
 from lnfold.network.layers import Input, Network, Standardize
 
@@ -21,10 +22,14 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observations:
-    """Inputs by name [rows, width], and a sentence that says where they come from."""
+    """Inputs by name [rows, width], and a sentence that says where they come from.
+
+    ``told`` is which array is which input, where their names alone do not say it.
+    """
 
     inputs: Mapping[str, Array]
     origin: str
+    told: str = ""
 
 
 def drawn(network: Network, rows: int = ROWS, seed: int = SEED) -> Observations:
@@ -52,26 +57,73 @@ def _normaliser(network: Network, one: Input) -> Standardize | None:
 
 
 def given(network: Network, arrays: Mapping[str, Array], path: str) -> Observations:
-    """Inputs from a file's arrays: by the placeholders' names, or ``inputs`` for the only one."""
-    inputs = {}
-    for one in network.inputs:
-        alone = len(network.inputs) == 1
-        names = [one.name, one.name.rpartition("/")[2], *(["inputs"] if alone else [])]
-        name = next((name for name in names if name in arrays), None)
-        if name is None:
-            raise UsageError(
-                f"{path} holds no array for input '{one.name}' of network {network.name}; "
-                f"it holds: {', '.join(sorted(arrays)) or 'nothing'}",
-                remedy=f"Name the array '{one.name}'" + (" or 'inputs'." if alone else "."),
-            )
-        inputs[one.name] = arrays[name]
-    rows = next(iter(inputs.values())).shape[0] if inputs else 0
+    """Inputs from a file's arrays: by the placeholders' names, or ``inputs`` for the only one.
+
+    What no name tells is told by the width of its rows, where that leaves one way; the origin
+    says so.
+
+    Raises:
+        UsageError: no array, or more than one, may be an input; or there are no rows.
+    """
+    found = _named(network, arrays)
+    told = "" if len(found) == len(network.inputs) else _matched(network, arrays, found, path)
+    inputs = {one.name: arrays[found[one.name]] for one in network.inputs}
+    first = next(iter(inputs.values()), None)
+    rows = first.shape[0] if first is not None and first.ndim else 0
     if not rows:
         raise UsageError(
             f"{path} holds no rows of inputs for network {network.name}",
             remedy="Give at least one row, or leave --inputs out: then rows are drawn.",
         )
-    return Observations(inputs, f"{rows} rows of {path}")
+    origin = f"{rows} rows of {path}" + (f", told by name or width: {told}" if told else "")
+    return Observations(inputs, origin, told)
+
+
+def holds_inputs(network: Network, arrays: Mapping[str, Array]) -> bool:
+    """Whether ``given`` finds an array for every input of a network."""
+    found = _named(network, arrays)
+    try:
+        if len(found) < len(network.inputs):
+            _matched(network, arrays, found, "")
+    except UsageError:
+        return False
+    return True
+
+
+def _named(network: Network, arrays: Mapping[str, Array]) -> dict[str, str]:
+    """The arrays that are called as inputs are, or ``inputs`` for the only one."""
+    alone = ["inputs"] if len(network.inputs) == 1 else []
+    found = {}
+    for one in network.inputs:
+        names = [one.name, one.name.rpartition("/")[2], *alone]
+        name = next((name for name in names if name in arrays), None)
+        if name is not None:
+            found[one.name] = name
+    return found
+
+
+def _matched(
+    network: Network, arrays: Mapping[str, Array], found: dict[str, str], path: str
+) -> str:
+    """Adds to the inputs found those that names like theirs or widths tell; how they were told."""
+    rest = {name: array for name, array in arrays.items() if name not in found.values()}
+    possible = by_name_or_width(network, rest)
+    missing = [one for one in network.inputs if one.name not in found]
+    for one in missing:
+        names = possible[one.name]
+        shared = [other.name for other in missing if other is not one]
+        alike = [other for other in shared if set(possible[other]) & set(names)]
+        if len(names) == 1 and not alike:
+            found[one.name] = names[0]
+            continue
+        alone = len(network.inputs) == 1
+        several = f": {' or '.join(sorted(names))} could be it by width" if names else ""
+        raise UsageError(
+            f"{path} holds no array for input '{one.name}' [{one.width}] of network "
+            f"{network.name}{several}; it holds: {', '.join(sorted(arrays)) or 'nothing'}",
+            remedy=f"Name the array '{one.name}'" + (" or 'inputs'." if alone else "."),
+        )
+    return ", ".join(f"'{found[one.name]}' as {one.name} [{one.width}]" for one in missing)
 
 
 def read_arrays(path: str, only: str) -> dict[str, Array]:

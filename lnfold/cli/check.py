@@ -78,6 +78,8 @@ def command(
     kept: dict[str, Array] = {}
     for one, _ in networks:
         observed = drawn(one) if arrays is None else given(one, arrays, inputs or "")
+        if observed.told:
+            click.echo(f"{one.name}: inputs told by name or width: {observed.told}", err=True)
         rounding = measure_rounding(one, observed.inputs)
         other = _other(one, observed.inputs, left, right, against, facts_given, rounding.double)
         from lnfold.checking.compare import compare
@@ -92,15 +94,14 @@ def command(
 
 def _inputs_within(right: str | None, networks: list[Part]) -> str | None:
     """B itself, where it holds the inputs beside the outputs, as saved results do."""
-    from lnfold.checking.observations import read_arrays
+    from lnfold.checking.observations import holds_inputs, read_arrays
+    from lnfold.export.archive import is_archive
 
-    if right is None or not right.endswith(".npz"):
+    if right is None or not right.endswith(".npz") or is_archive(right):
         return None
-    held = read_arrays(right, "outputs").keys()
-    for network, _ in networks:
-        named = {one.name for one in network.inputs} <= held
-        if not named and not (len(network.inputs) == 1 and "inputs" in held):
-            return None
+    held = read_arrays(right, "outputs")
+    if not all(holds_inputs(network, held) for network, _ in networks):
+        return None
     return right
 
 

@@ -62,11 +62,13 @@ def _read_examples(path: str) -> Examples:
     """The arrays of an ``.npz``: ``outputs``, ``outputs/NAME`` and ``outputs_NAME`` are outputs,
     the others inputs."""
     from lnfold.checking.observations import read_arrays
+    from lnfold.network.example_arrays import OUTPUT_MARKS
 
     arrays = read_arrays(path, "inputs")
-    marks = ("outputs/", "outputs_")
     outputs = {
-        name: one for name, one in arrays.items() if name == "outputs" or name.startswith(marks)
+        name: one
+        for name, one in arrays.items()
+        if name == "outputs" or name.startswith(OUTPUT_MARKS)
     }
     inputs = {name: one for name, one in arrays.items() if name not in outputs}
     if not inputs or not outputs:

@@ -17,6 +17,7 @@ from lnfold.network.given_rows import matched_inputs
 from lnfold.network.layers import Array, Network
 from lnfold.network.settings import Examples
 
+OUTPUT_MARKS: Final = ("outputs/", "outputs_")  # how the names of several outputs begin
 _MOST_MATCHES: Final = 24  # ways to tell outputs of one width from each other
 
 
@@ -52,6 +53,35 @@ def output_matches(network: Network, examples: Examples) -> list[dict[str, Array
         {name: np.asarray(array, np.float64).reshape(rows, -1) for name, array in way.items()}
         for way in ways
         if rows and all(array.size == rows * wanted[name] for name, array in way.items())
+    ]
+
+
+def by_name_or_width(network: Network, given: Mapping[str, Array]) -> dict[str, list[str]]:
+    """The names of the arrays that each input of a network may be: one, where they tell.
+
+    By how its name ends or begins; else, of the arrays that no name claims and that are no
+    outputs, by the width of their rows.
+    """
+    wanted = {one.name: one.width for one in network.inputs}
+    free = [name for name in given if not _is_output(name, network)]
+    called = {one: [name for name in free if one in _meant(name, wanted)] for one in wanted}
+    claimed = {name for names in called.values() for name in names}
+    rest = [name for name in free if name not in claimed]
+    return {one: called[one] or _as_wide(wanted[one], rest, given) for one in wanted}
+
+
+def _is_output(name: str, network: Network) -> bool:
+    return name == "outputs" or name.startswith(OUTPUT_MARKS) or name in network.outputs
+
+
+def _as_wide(width: int, names: Sequence[str], given: Mapping[str, Array]) -> list[str]:
+    """The arrays whose rows are so wide; flattened ones where no others are."""
+    shapes = {name: np.shape(given[name]) for name in names}
+    exact = [name for name, shape in shapes.items() if width and shape[-1:] == (width,)]
+    return exact or [
+        name
+        for name, shape in shapes.items()
+        if width and len(shape) > 1 and math.prod(shape[1:]) == width
     ]
 
 

@@ -99,7 +99,7 @@ def test_inputs_are_found_by_their_placeholder_or_as_inputs():
     for name in ("x", "inputs"):
         assert (given_inputs(one, {name: array}, "file").inputs["x"] == array).all()
     with pytest.raises(UsageError, match="'x'"):
-        given_inputs(one, {"z": array}, "file")
+        given_inputs(one, {"z": np.ones((3, 5), np.float32)}, "file")
 
 
 def test_drawn_observations_are_the_same_every_time():
