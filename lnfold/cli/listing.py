@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Measured = Mapping[str, Statistics | None]
 
-Row = tuple[str, ...]
+    Facts = tuple[tuple[int, ...], str, VariableRole, int]
 
 STATISTICS = ("min", "mean", "max", "std", "zeros", "nan", "inf")
 _FIELDS = ("minimum", "mean", "maximum", "deviation", "zeros", "nans", "infinities")
@@ -49,6 +49,10 @@ class Listing:
         self.roles = roles
         self.measured = measured
         self.hidden = hidden
+        # shape, type, role and bytes of every variable
+        self._of_all: list[Facts] = [
+            (one.shape, one.dtype, roles[one.name], one.nbytes) for one in chosen
+        ]
 
     def print_table(self) -> None:
         """Columns as wide as their contents; nothing is cut."""
@@ -65,9 +69,7 @@ class Listing:
 
     def _facts(self) -> list[str]:
         """Shape, type, role and bytes of every variable, under their heads, as one column."""
-        roles = self.roles
-        facts = [(one.shape, one.dtype, roles[one.name], one.nbytes) for one in self.chosen]
-        different = list(dict.fromkeys(facts))
+        different = list(dict.fromkeys(self._of_all))
         columns = [
             _left_aligned(["shape", *(f"[{', '.join(map(str, one[0]))}]" for one in different)]),
             _left_aligned(["dtype", *(one[1] for one in different)]),
@@ -76,7 +78,7 @@ class Listing:
         ]
         head, *texts = map("  ".join, zip(*columns, strict=True))
         text_of = dict(zip(different, texts, strict=True))
-        return [head, *[text_of[fact] for fact in facts]]
+        return [head, *[text_of[facts] for facts in self._of_all]]
 
     def _figures(self) -> Iterator[list[str]]:
         """A column for each of the statistics."""
@@ -90,8 +92,12 @@ class Listing:
             yield None if found is None else getattr(found, field)
 
     def _total(self) -> str:
-        numbers = sum([variable.size for variable in self.chosen])
-        size = sum([variable.nbytes for variable in self.chosen])
+        from collections import Counter
+        from math import prod
+
+        counts = Counter(self._of_all)
+        numbers = sum([prod(facts[0]) * count for facts, count in counts.items()])
+        size = sum([facts[3] * count for facts, count in counts.items()])
         line = f"{len(self.chosen):,} variables, {numbers:,} numbers, {size:,} bytes"
         if self.hidden:
             line += f"; {self.hidden:,} optimizer slots and counters more with --all"

@@ -92,37 +92,74 @@ def layer_scope(variable: str) -> str:
 def variable_roles(variables: Iterable[Named]) -> dict[str, VariableRole]:
     """The role of every variable, by name, in their order."""
     everything = {variable.name: variable for variable in variables}
-    scopes: dict[str, list[tuple[str, Named]]] = {}
+    scopes: dict[str, list[tuple[str, str, Named]]] = {}
     for name, variable in everything.items():
         scope, _, leaf = name.rpartition("/")
         if scope in scopes:
-            scopes[scope].append((leaf, variable))
+            scopes[scope].append((leaf, name, variable))
         else:
-            scopes[scope] = [(leaf, variable)]
-    # in runs of one scope: a checkpoint of 70,000 variables has far fewer scopes
+            scopes[scope] = [(leaf, name, variable)]
+    # in runs of one scope: a checkpoint of 70,000 variables has far fewer scopes, most of them
+    # alike, so that their roles are found once
     found = dict.fromkeys(everything, VariableRole.OTHER)
+    alike: dict[object, list[VariableRole]] = {}
     for scope, members in scopes.items():
-        leaves = {leaf for leaf, _ in members}
-        beside_kernel = not leaves.isdisjoint(_KERNELS)
-        beside_gamma = not leaves.isdisjoint(_GAMMAS)
-        whole = _role_of_scope(scope)
+        looks = tuple(
+            [
+                (leaf, len(variable.shape), variable.dtype, ".OPTIMIZER_SLOT" in variable.key)
+                for leaf, _, variable in members
+            ]
+        )
+        kind = (_role_of_scope(scope), _averaged(scope), looks)
+        if kind not in alike:
+            alike[kind] = _roles_in_scope(*kind)
         owner = everything.get(scope)
         within = everything.get(scope.partition("/")[2])
-        for leaf, variable in members:
+        for role, (_, name, variable) in zip(alike[kind], members, strict=True):
+            found[name] = role
+            if owner is None and within is None:
+                continue
             shape = variable.shape
-            role = _role(leaf, len(shape), variable.dtype, beside_kernel, beside_gamma)
-            if (
-                (owner is not None and owner.shape == shape)
-                or (within is not None and within.shape == shape)
-                or ".OPTIMIZER_SLOT" in variable.key
+            if (owner is not None and owner.shape == shape) or (
+                within is not None and within.shape == shape
             ):
-                role = VariableRole.OPTIMIZER_SLOT
-            elif leaf == "average" and scope.endswith(("/moving_mean", "/moving_variance")):
-                role = VariableRole(scope.rpartition("/")[2])  # as Sonnet 2 keeps them
-            elif whole is not None and role is not VariableRole.OPTIMIZER_SLOT:
-                role = whole
-            found[variable.name] = role
+                found[name] = VariableRole.OPTIMIZER_SLOT
     return found
+
+
+def _roles_in_scope(
+    whole: VariableRole | None,
+    averaged: VariableRole | None,
+    looks: tuple[tuple[str, int, str, bool], ...],
+) -> list[VariableRole]:
+    """The roles of the variables of one scope.
+
+    Args:
+        whole: the role of everything in it, where the scope alone decides.
+        averaged: of its average.
+        looks: leaf, dimensions, dtype, and whether its key says that it is a slot.
+    """
+    leaves = {leaf for leaf, *_ in looks}
+    beside_kernel = not leaves.isdisjoint(_KERNELS)
+    beside_gamma = not leaves.isdisjoint(_GAMMAS)
+    roles = []
+    for leaf, dimensions, dtype, is_slot in looks:
+        role = _role(leaf, dimensions, dtype, beside_kernel, beside_gamma)
+        if is_slot:
+            role = VariableRole.OPTIMIZER_SLOT
+        elif leaf == "average" and averaged is not None:
+            role = averaged
+        elif whole is not None and role is not VariableRole.OPTIMIZER_SLOT:
+            role = whole
+        roles.append(role)
+    return roles
+
+
+def _averaged(scope: str) -> VariableRole | None:
+    """Of what Sonnet 2 keeps the average in a scope: batch_norm/moving_mean/average."""
+    if not scope.endswith(("/moving_mean", "/moving_variance")):
+        return None
+    return VariableRole(scope.rpartition("/")[2])
 
 
 def _role_of_scope(scope: str) -> VariableRole | None:
