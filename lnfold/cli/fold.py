@@ -160,6 +160,7 @@ def _write(
     networks_only: bool,
 ) -> list[str]:
     from lnfold.export.archive import write_archive
+    from lnfold.export.keras_file import FORMATS, write_folded_keras
     from lnfold.export.tf_checkpoint import write_folded_checkpoint, write_folded_saved_model
 
     if not folded:
@@ -167,26 +168,24 @@ def _write(
             "no network of the checkpoint could be folded, so nothing is written",
             file=checkpoint.path,
         )
-    if output.endswith(".npz"):
-        _make_folder(output)
-        return write_archive(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
-    if any(one.form is not Form.STOCK for one in folded):
+    archive = output.endswith(".npz")
+    keras = not archive and checkpoint.format in FORMATS
+    if not archive and any(one.form is not Form.STOCK for one in folded):
         raise UsageError(
             "only the stock form is a checkpoint that a TensorFlow program can restore",
             remedy=f"Give --output {output}.npz, or leave --form out.",
         )
-    from lnfold.export.keras_file import FORMATS, write_folded_keras
-
-    if checkpoint.format in FORMATS:
-        suffix = ".keras" if checkpoint.format == "Keras .keras" else ".h5"
-        if not output.endswith(suffix):
-            raise UsageError(
-                f"a Keras {suffix} file folds into one of its kind, which Keras can load",
-                remedy=f"Give --output FILE{suffix}, or FILE.npz.",
-            )
-        _make_folder(output)
-        return write_folded_keras(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
+    suffix = ".keras" if checkpoint.format == "Keras .keras" else ".h5"
+    if keras and not output.endswith(suffix):
+        raise UsageError(
+            f"a Keras {suffix} file folds into one of its kind, which Keras can load",
+            remedy=f"Give --output FILE{suffix}, or FILE.npz.",
+        )
     _make_folder(output)
+    if archive:
+        return write_archive(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
+    if keras:
+        return write_folded_keras(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
     if checkpoint.format == "SavedModel" and not networks_only:
         return write_folded_saved_model(checkpoint, folded, output, unfolded=unfolded)
     return write_folded_checkpoint(

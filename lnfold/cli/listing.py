@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Measured = Mapping[str, Statistics | None]
 
-    Facts = tuple[tuple[int, ...], str, VariableRole, int]
+    Facts = tuple[tuple[int, ...], str, VariableRole, int]  # shape, type, role, bytes
 
 STATISTICS = ("min", "mean", "max", "std", "zeros", "nan", "inf")
 _FIELDS = ("minimum", "mean", "maximum", "deviation", "zeros", "nans", "infinities")
@@ -49,36 +49,21 @@ class Listing:
         self.roles = roles
         self.measured = measured
         self.hidden = hidden
-        # shape, type, role and bytes of every variable
-        self._of_all: list[Facts] = [
-            (one.shape, one.dtype, roles[one.name], one.nbytes) for one in chosen
-        ]
 
     def print_table(self) -> None:
         """Columns as wide as their contents; nothing is cut."""
         for note in self.checkpoint.notes:
             click.echo(f"note: {printable(note)}", err=True)
         names = ["name", *_printable_names(self.chosen)]
+        roles = self.roles
+        facts = [(one.shape, one.dtype, roles[one.name], one.nbytes) for one in self.chosen]
         columns = [
             _left_aligned(names),
-            self._facts(),
+            _facts(facts),
             *(self._figures() if self.measured is not None else ()),
         ]
         lines = map("  ".join, zip(*columns, strict=True))
-        click.echo("\n".join([*map(str.rstrip, lines), self._total()]))
-
-    def _facts(self) -> list[str]:
-        """Shape, type, role and bytes of every variable, under their heads, as one column."""
-        different = list(dict.fromkeys(self._of_all))
-        columns = [
-            _left_aligned(["shape", *(f"[{', '.join(map(str, one[0]))}]" for one in different)]),
-            _left_aligned(["dtype", *(one[1] for one in different)]),
-            _left_aligned(["role", *(one[2].value for one in different)]),
-            _right_aligned(["bytes", *(f"{one[3]:,}" for one in different)]),
-        ]
-        head, *texts = map("  ".join, zip(*columns, strict=True))
-        text_of = dict(zip(different, texts, strict=True))
-        return [head, *[text_of[facts] for facts in self._of_all]]
+        click.echo("\n".join([*map(str.rstrip, lines), self._total(facts)]))
 
     def _figures(self) -> Iterator[list[str]]:
         """A column for each of the statistics."""
@@ -91,13 +76,13 @@ class Listing:
         for field in _FIELDS:
             yield None if found is None else getattr(found, field)
 
-    def _total(self) -> str:
+    def _total(self, facts: list[Facts]) -> str:
         from collections import Counter
         from math import prod
 
-        counts = Counter(self._of_all)
-        numbers = sum([prod(facts[0]) * count for facts, count in counts.items()])
-        size = sum([facts[3] * count for facts, count in counts.items()])
+        counts = Counter(facts)
+        numbers = sum([prod(shape) * count for (shape, *_), count in counts.items()])
+        size = sum([nbytes * count for (*_, nbytes), count in counts.items()])
         line = f"{len(self.chosen):,} variables, {numbers:,} numbers, {size:,} bytes"
         if self.hidden:
             line += f"; {self.hidden:,} optimizer slots and counters more with --all"
@@ -161,6 +146,20 @@ class Listing:
                 ]
             )
         click.echo(text.getvalue(), nl=False)
+
+
+def _facts(facts: list[Facts]) -> list[str]:
+    """Shape, type, role and bytes of every variable, under their heads, as one column."""
+    different = list(dict.fromkeys(facts))
+    columns = [
+        _left_aligned(["shape", *(f"[{', '.join(map(str, one[0]))}]" for one in different)]),
+        _left_aligned(["dtype", *(one[1] for one in different)]),
+        _left_aligned(["role", *(one[2].value for one in different)]),
+        _right_aligned(["bytes", *(f"{one[3]:,}" for one in different)]),
+    ]
+    head, *texts = map("  ".join, zip(*columns, strict=True))
+    text_of = dict(zip(different, texts, strict=True))
+    return [head, *[text_of[one] for one in facts]]
 
 
 def _printable_names(variables: Sequence[Variable]) -> list[str]:

@@ -14,13 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 
 from lnfold.figures import printable
-from lnfold.network.roles import role_of
 from lnfold.report.full import with_detail
 from lnfold.report.html_elements import Markup, Number, breaking, joined, table, tag
 from lnfold.report.html_figures import Canvas
 from lnfold.report.html_network import answer_box, network_part
 from lnfold.report.json_report import as_strict
-from lnfold.report.record import NetworkReport, Report
+from lnfold.report.record import NetworkReport, Report, split_copies
 from lnfold.whole_file import whole_file
 
 
@@ -110,16 +109,6 @@ def _main(report: Report, more: Sequence[Markup]) -> Iterator[Markup]:
         yield _copies(copies)
     yield from more
     yield from _variables(report)
-
-
-def split_copies(
-    networks: tuple[NetworkReport, ...],
-) -> tuple[list[NetworkReport], list[NetworkReport]]:
-    """The networks to show in full, and the copies of them that one line each is enough for."""
-    originals = [one for one in networks if not role_of(one.network.name).copy]
-    if not originals:
-        return list(networks), []
-    return originals, [one for one in networks if role_of(one.network.name).copy]
 
 
 def _contents(shown: list[NetworkReport]) -> Markup:

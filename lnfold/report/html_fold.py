@@ -14,9 +14,9 @@ from lnfold.folding.certificate import (
 )
 from lnfold.folding.fold import fold_together
 from lnfold.folding.steps import Reason
-from lnfold.report.html import as_html, split_copies
+from lnfold.report.html import as_html
 from lnfold.report.html_elements import Markup, Number, breaking, joined, table, tag
-from lnfold.report.record import Report
+from lnfold.report.record import Report, split_copies
 from lnfold.whole_file import whole_file
 
 

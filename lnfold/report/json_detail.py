@@ -9,8 +9,8 @@ import numpy as np
 from lnfold.relations.copies import CopyDifference
 from lnfold.relations.detail import Detail, LayerDetail
 from lnfold.relations.independent import Independence
-from lnfold.relations.one_vector import Measured
 from lnfold.relations.units import Units
+from lnfold.report.json_report import candidate
 
 Json = dict[str, Any]
 Array = np.ndarray
@@ -23,7 +23,7 @@ def network_fields(detail: Detail) -> Json:
             name: {"low": box.low.tolist(), "high": box.high.tolist()}
             for name, box in detail.boxes.items()
         },
-        "in_sample": [_measured(one) for one in detail.in_sample],
+        "in_sample": [candidate(one) for one in detail.in_sample],
         "observed_on": detail.seen_on or None,
         "lipschitz": None
         if detail.slope is None
@@ -43,7 +43,7 @@ def relation_fields(layer: LayerDetail) -> Json:
     return {
         "units": None if layer.units is None else _units(layer.units),
         "detail": {
-            "in_sample": [_measured(one) for one in layer.in_sample],
+            "in_sample": [candidate(one) for one in layer.in_sample],
             "sphere": None
             if layer.sphere is None
             else {
@@ -144,16 +144,6 @@ def _place(inputs: Array, attained: bool, exact: bool) -> Json | None:
     if not exact or not inputs.size or not np.isfinite(inputs).all():
         return None
     return {"inputs": inputs.tolist(), "attained": attained}
-
-
-def _measured(one: Measured) -> Json:
-    return {
-        "name": one.candidate.value,
-        "sentence": one.candidate.sentence,
-        "layer_max_abs": one.layer_max_abs,
-        "output_max_abs": one.output_max_abs,
-        "r2": one.r2,
-    }
 
 
 def _independence(one: Independence) -> Json:

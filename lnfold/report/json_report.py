@@ -168,7 +168,7 @@ def _relation(relation: Relation) -> Json:
         "absorbed": absorbed,
         "numbers": total,
         "absorptions": [_absorption(one) for one in relation.absorptions],
-        "candidates": [_candidate(one) for one in relation.candidates],
+        "candidates": [candidate(one) for one in relation.candidates],
     }
 
 
@@ -219,11 +219,11 @@ def _answer(one: Answer) -> Json:
     return {
         "one_vector": one.one_vector,
         "sentence": one.sentence,
-        "candidates": [_candidate(candidate) for candidate in one.candidates],
+        "candidates": [candidate(measured) for measured in one.candidates],
     }
 
 
-def _candidate(one: Measured) -> Json:
+def candidate(one: Measured) -> Json:
     return {
         "name": one.candidate.value,
         "sentence": one.candidate.sentence,

@@ -121,6 +121,16 @@ def build_report(
     return Report(checkpoint, recovery, reports, tuple(notes))
 
 
+def split_copies(
+    networks: tuple[NetworkReport, ...],
+) -> tuple[list[NetworkReport], list[NetworkReport]]:
+    """The networks to show in full, and the copies of them that one line each is enough for."""
+    originals = [one for one in networks if not role_of(one.network.name).copy]
+    if not originals:
+        return list(networks), []
+    return originals, [one for one in networks if role_of(one.network.name).copy]
+
+
 def _network_report(
     checkpoint: Checkpoint,
     network: Network,

@@ -12,12 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from lnfold.figures import figure, printable
-from lnfold.network.roles import role_of
 from lnfold.relations.absorption import Absorption, Verdict
 from lnfold.relations.bias_split import BiasSplit
 from lnfold.relations.distribution import Distribution
 from lnfold.relations.relate import Relation
-from lnfold.report.record import NetworkReport, Report
+from lnfold.report.record import NetworkReport, Report, split_copies
 from lnfold.report.terminal_evidence import facts, shared_variables, unused_variables, wiring
 from lnfold.report.terminal_partial import is_partial, partial_networks
 
@@ -37,14 +36,15 @@ class TerminalReport:
         yield _heading(self.report)
         for note in self.report.notes:
             yield _indented(Text(f"note: {printable(note)}", style="yellow"))
-        originals, copies = _split_copies(self.report.networks)
+        originals, copies = split_copies(self.report.networks)
         partial = [one for one in originals if is_partial(one)]
-        if len(partial) == 1:
+        if len(partial) > 1:
+            originals = [one for one in originals if not is_partial(one)]
+        else:
             partial = []
         for one in originals:
-            if one not in partial:
-                yield Text()
-                yield from _network(one)
+            yield Text()
+            yield from _network(one)
         yield from partial_networks(partial)
         if copies:
             yield Text()
@@ -66,15 +66,6 @@ class TerminalReport:
         if lines:
             yield Text()
             yield from lines
-
-
-def _split_copies(
-    networks: tuple[NetworkReport, ...],
-) -> tuple[list[NetworkReport], list[NetworkReport]]:
-    originals = [one for one in networks if not role_of(one.network.name).copy]
-    if not originals:
-        return list(networks), []
-    return originals, [one for one in networks if role_of(one.network.name).copy]
 
 
 def _heading(report: Report) -> Text:

@@ -6,11 +6,10 @@ python -m tests.benchmarks.inspecting [--rounds N] [CHECKPOINT]
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 from pathlib import Path
 
-from tests.benchmarks.processes import Cost, alternate
+from tests.benchmarks.processes import alternate, median
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_checkpoints" / "cartpole_actor"
 LISTING = """
@@ -46,14 +45,6 @@ def main() -> None:
     print(
         f"\n{theirs.seconds / ours.seconds:.1f} times faster, "
         f"1/{theirs.mebibytes / ours.mebibytes:.1f} of the memory"
-    )
-
-
-def median(runs: list[Cost]) -> Cost:
-    """The median time and the median peak, each by itself."""
-    return Cost(
-        statistics.median(run.seconds for run in runs),
-        statistics.median(run.mebibytes for run in runs),
     )
 
 

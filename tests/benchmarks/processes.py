@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -59,3 +60,11 @@ def cost_of(command: Sequence[str]) -> Cost:
 
 def _mebibytes(maxrss: int) -> float:
     return maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def median(runs: list[Cost]) -> Cost:
+    """The median time and the median peak, each by itself."""
+    return Cost(
+        statistics.median(run.seconds for run in runs),
+        statistics.median(run.mebibytes for run in runs),
+    )

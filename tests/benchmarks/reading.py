@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks.processes import Cost, alternate
+from tests.benchmarks.processes import alternate, median
 
 LISTING = """
 import sys
@@ -157,14 +156,6 @@ class Comparison:
                 f"| {ours.mebibytes / theirs.mebibytes:.3f} |",
                 flush=True,
             )
-
-
-def median(runs: list[Cost]) -> Cost:
-    """The median time and the median peak, each by itself."""
-    return Cost(
-        statistics.median(run.seconds for run in runs),
-        statistics.median(run.mebibytes for run in runs),
-    )
 
 
 if __name__ == "__main__":

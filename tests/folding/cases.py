@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from lnfold.folding.measuring import float64_error, float64_limit, reference
@@ -20,6 +21,8 @@ EPSILONS = st.sampled_from([1e-12, 1e-6, 1e-5, 1e-3, 0.1])
 DTYPES = st.sampled_from([np.float16, np.float32, np.float64])
 OFFSETS = st.sampled_from([0.0, 0.0, 3.0, 1e4])
 ACTIVATIONS = st.sampled_from(sorted(FUNCTIONS))
+HOMOGENEOUS = st.sampled_from(["identity", "relu", "leaky_relu", "abs"])
+CASES = settings(max_examples=200, deadline=None, derandomize=True)
 GAMMAS = ("positive", "negative", "zero", "tiny", "mixed", "ones", "signs")
 
 

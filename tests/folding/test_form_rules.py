@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lnfold.folding.batch_norm import BATCH_NORM
@@ -23,6 +23,7 @@ from lnfold.folding.steps import Applied, Form
 from lnfold.network.layers import BatchNorm, Dense, LayerNorm, RMSNorm
 from tests.folding.build import Builder, actor
 from tests.folding.cases import (
+    CASES,
     DTYPES,
     FREE,
     STOCK,
@@ -32,9 +33,6 @@ from tests.folding.cases import (
     cases,
     reasons,
 )
-
-CASES = settings(max_examples=200, deadline=None, derandomize=True)
-HOMOGENEOUS = st.sampled_from(["identity", "relu", "leaky_relu", "abs"])
 
 
 def test_batch_norm_folds_into_the_layer_before_it_or_behind_it() -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lnfold.folding.beta_forward import BETA_FORWARD
@@ -19,8 +19,10 @@ from lnfold.network.activations import FUNCTIONS
 from lnfold.network.layers import Dense, LayerNorm, Norm, RMSNorm
 from tests.folding.build import Builder
 from tests.folding.cases import (
+    CASES,
     DTYPES,
     FREE,
+    HOMOGENEOUS,
     STOCK,
     Case,
     apply,
@@ -28,9 +30,6 @@ from tests.folding.cases import (
     cases,
     reasons,
 )
-
-CASES = settings(max_examples=200, deadline=None, derandomize=True)
-HOMOGENEOUS = st.sampled_from(["identity", "relu", "leaky_relu", "abs"])
 
 
 def test_centring_leaves_every_dense_layer_norm_pair_as_it_was() -> None:
