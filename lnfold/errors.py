@@ -13,8 +13,10 @@
         ├── UnsupportedError                  sound, but not an array, or not safe to open
         └── GraphError                        a graph or config that contradicts itself
 
-A bug raises a builtin exception and keeps its traceback: the two share no base below
-``Exception``, so that the command line can hide the one and show the other.
+    Any other Exception              exit 70  a fault of lnfold's own: no verdict on the input
+
+The two share no base below ``Exception``, so that the command line can tell them apart. It says
+either in one line, and shows the traceback of a fault where LNFOLD_TRACEBACK is set.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from lnfold.cli import COMMANDS
+from lnfold.cli import COMMANDS, EXIT_CODES
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -52,7 +52,7 @@ def test_every_command_and_option_is_listed(lnfold):
     assert not missing
 
 
-@pytest.mark.parametrize("code", [0, 1, 2, 3])
+@pytest.mark.parametrize("code", EXIT_CODES)
 def test_exit_codes_are_listed(code):
     """The table names each code."""
     assert re.search(rf"^\| {code} \| \S", README, re.M)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import click
 
+from lnfold.cli.fault import EXIT_CODE, report_fault
 from lnfold.errors import LnfoldError
 from lnfold.figures import printable
 
@@ -23,6 +24,15 @@ COMMANDS = {
     "variables": "Names, shapes, types, roles and statistics of the variables.",
     "verify": "Read every byte, compare every checksum.",
     "schema": "Print the JSON Schema of the report.",
+}
+
+EXIT_CODES = {
+    0: "fine",
+    1: "a check found a difference; under --strict, something could not be folded",
+    2: "bad usage: an option or argument that cannot be used",
+    3: "unreadable or damaged input",
+    4: "cannot tell",
+    EXIT_CODE: "a fault of lnfold's own, which is no verdict",
 }
 
 
@@ -60,7 +70,13 @@ class Commands(click.Group):
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
-    epilog="Example:  lnfold inspect run/actor.ckpt-500",
+    epilog="""\b
+Example:  lnfold inspect run/actor.ckpt-500
+
+\b
+Exit codes:
+"""
+    + "\n".join(f"  {code:<4}{meaning}" for code, meaning in EXIT_CODES.items()),
     no_args_is_help=True,
 )
 @click.version_option(package_name="lnfold", message="lnfold %(version)s")
@@ -73,8 +89,8 @@ def lnfold() -> None:
 def run_command_line(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code.
 
-    0 fine, 1 a check found a difference, 2 bad usage, 3 unreadable or damaged input. Only an
-    error of the user's hides the traceback; a bug shows it.
+    They are those of ``EXIT_CODES``. A traceback is shown only of a fault of lnfold's own, and
+    only where LNFOLD_TRACEBACK is set.
     """
     _let_every_character_through()
     try:
@@ -92,6 +108,8 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
         # the reader of our output has left (`| head`): no error, and nothing more to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        return report_fault(error)
     return code if isinstance(code, int) else 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ from lnfold.checkpoint import open_checkpoint
 from lnfold.cli.box import box_options
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.progress import progress
+from lnfold.cli.terminal_width import terminal_width
 from lnfold.network.recover import recover
 from lnfold.network.roles import role_of
 from lnfold.report.record import NetworkReport, Question, Report, build_report
@@ -57,7 +57,7 @@ def command(
         chosen = Report(checkpoint, recovery, tuple(_originals(report, network)), report.notes)
         with progress("corners of the box") as watch:
             full = with_detail(chosen, BoxOption(box, box_file), watch)
-        width = min(WIDTH, shutil.get_terminal_size().columns)
+        width = min(WIDTH, terminal_width())
         texts = [as_text(explain(one, copies, layer, unit), width) for one in full.networks]
     if not texts:
         texts = ["No dense layer was found, so there is no network to explain.\n"]

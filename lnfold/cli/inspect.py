@@ -11,6 +11,7 @@ from lnfold.checkpoint import open_checkpoint
 from lnfold.cli.box import box_options
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.progress import progress
+from lnfold.cli.terminal_width import terminal_width
 from lnfold.network.recover import recover
 from lnfold.report.record import Question, Report, build_report
 
@@ -83,7 +84,7 @@ def command(
 
             click.echo(as_json(report), nl=False)
         else:
-            sys.stdout.write(_text(report, explain, file=sys.stdout))
+            sys.stdout.write(_text(report, explain, file=sys.stdout, width=terminal_width()))
     return 0 if report.passed else 1
 
 
@@ -93,7 +94,8 @@ def _text(report: Report, explain: bool, **options: Any) -> str:
 
     from lnfold.report.terminal import TerminalReport
 
-    console = Console(highlight=False, **options)
+    # the height is given so that no environment variable is read for it: it matters to nobody
+    console = Console(highlight=False, height=25, **options)
     with console.capture() as captured:
         console.print(TerminalReport(report, explain))
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
