@@ -132,6 +132,7 @@ def _session_run(
             continue
         key = _fed_variable(graph, node.name)
         if key is not None:
+            key = network.averages.get(key, key)
             feeds[f"{node.name}:0"] = reader.get_tensor(key)
         if key is not None or node.name in stop:
             dtype = node.attr["dtype"].type or node.attr["T"].type

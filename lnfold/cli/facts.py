@@ -26,12 +26,17 @@ _OPTIONS = (
     click.option(
         "--examples", metavar="FILE", help="Inputs and outputs, .npz, that settle what is unknown."
     ),
+    click.option(
+        "--averages",
+        is_flag=True,
+        help="Take the moving averages of variables, where training kept some, as the network.",
+    ),
 )
 
 
 def fact_options(function: AnyFunction) -> AnyFunction:
     """Adds the options; the command takes ``epsilon, order, activation, output_activation,
-    output_node, examples`` and turns them into settings with :func:`settings`."""
+    output_node, examples, averages`` and turns them into settings with :func:`settings`."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -44,6 +49,7 @@ def settings(
     output_activation: str | None,
     output_node: str | None,
     examples: str | None,
+    averages: bool,
     network: str | None = None,
 ) -> Settings:
     """What the user said of the network; ``network`` is the one that the examples are of."""
@@ -55,6 +61,7 @@ def settings(
         output=output_node,
         examples=None if examples is None else _read_examples(examples),
         network=network,
+        averages=averages,
     )
 
 

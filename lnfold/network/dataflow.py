@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from lnfold.errors import GraphError, UnknownNameError
+from lnfold.network.averages import reads_averages
 from lnfold.network.constants import Constants
 from lnfold.network.dense_patterns import PRODUCTS
 from lnfold.network.evidence import Fact, Source
@@ -31,7 +32,7 @@ from lnfold.network.layers import (
 )
 from lnfold.network.parts import Parts, kernels_of
 from lnfold.network.patterns import LayerPatterns
-from lnfold.network.roles import role_of, shared_scope
+from lnfold.network.roles import AVERAGED, role_of, shared_scope
 from lnfold.network.scopes import scope_of
 from lnfold.network.walk import Walk, Walker, renamed
 
@@ -180,9 +181,12 @@ class _Finder:
             name = self._input_name(tensor, [one.name for one in inputs])
             names[tensor] = name
             inputs.append(Input(name, width or 0, tensor if name != tensor else ""))
+        name = shared_scope([scope_of(layer.scope) for layer in _named_layers(walk)])
+        name = name or self._called.get(heads[0], "")
+        if reads_averages(walk.layers.values()):
+            name = f"{name or 'network'}/{AVERAGED}"
         return Network(
-            name=shared_scope([scope_of(layer.scope) for layer in _named_layers(walk)])
-            or self._called.get(heads[0], ""),
+            name=name,
             inputs=tuple(inputs),
             outputs=tuple(heads),
             layers=renamed(walk, names),

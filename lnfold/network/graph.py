@@ -188,6 +188,11 @@ class Graph:
             if not _BOOKKEEPING.search(node.name):
                 yield node
 
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """The names of the nodes that are variables."""
+        return frozenset(name for name, node in self.nodes.items() if node.op in VARIABLE_OPS)
+
     @property
     def checkpoint_keys(self) -> dict[str, str]:
         """Variable node → its key in the checkpoint, as the graph's own save operation has it."""

@@ -7,7 +7,8 @@ called by the layer's own name, from the values named in ``inputs``. Values are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from lnfold.errors import UnknownNameError
 from lnfold.network.evidence import Fact
@@ -49,6 +50,7 @@ class Network:
         gaps: what is missing; a network without gaps is complete and can be run.
         precision: the narrowest type that the original computes in, as NumPy calls it; its
             own rounding is that of this type.
+        averages: variable → the moving average that is read in its place, where one is.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Network:
     wiring: Fact[str]
     gaps: tuple[Gap, ...] = ()
     precision: str = "float32"
+    averages: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {one.name for one in self.inputs}

@@ -12,6 +12,7 @@ is used. Options win over assumptions and may not contradict a graph or a config
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lnfold.checkpoint.variables import Checkpoint, Variable
 from lnfold.errors import DamagedError, GraphError, UsageError
@@ -19,7 +20,7 @@ from lnfold.network.constants import Constants
 from lnfold.network.contradictions import check_against_evidence, check_functions
 from lnfold.network.dataflow import networks_of
 from lnfold.network.graph import Graph
-from lnfold.network.layers import Network
+from lnfold.network.layers import Dense, Network
 from lnfold.network.recovery import Recovery, unused_variables
 from lnfold.network.roles import role_of
 from lnfold.network.saved_model import read_meta_graph, read_saved_model
@@ -40,7 +41,16 @@ def recover(checkpoint: Checkpoint, settings: Settings | None = None) -> Recover
     check_functions(settings)
     roles = variable_roles(checkpoint.values())
     notes: list[str] = []
-    networks = _from_graph(checkpoint, settings, notes)
+    graph = _graph_beside(checkpoint, notes)
+    # examples are of the network that is asked for
+    plain = replace(settings, examples=None) if settings.averages else settings
+    networks = _networks(checkpoint, roles, plain, graph, notes)
+    if VariableRole.MOVING_AVERAGE in roles.values():
+        networks = _with_averages(checkpoint, roles, settings, graph, networks, notes)
+    elif settings.averages:
+        raise UsageError(
+            "--averages: no moving averages of variables are in it", file=checkpoint.path
+        )
     if not networks and settings.output is not None:
         raise UsageError(
             f"--output-node {settings.output} names a node, but no graph could be read",
@@ -48,24 +58,69 @@ def recover(checkpoint: Checkpoint, settings: Settings | None = None) -> Recover
         )
     if settings.output is not None:
         notes.append(f"the network ends at '{settings.output}', as --output-node says")
+    unused = unused_variables(networks, roles, checkpoint.doubles)
+    return Recovery(networks, roles, tuple(notes), unused)
+
+
+def _networks(
+    checkpoint: Checkpoint,
+    roles: dict[str, VariableRole],
+    settings: Settings,
+    graph: Graph | None,
+    notes: list[str],
+) -> tuple[Network, ...]:
+    """The networks of the variables as they stand, by the best evidence."""
+    networks = _from_graph(checkpoint, settings, graph, notes)
+    if not networks and settings.output is not None:
+        return ()
     if not networks:
         networks = _from_config(checkpoint, settings, notes)
     for network in networks:
         if is_meant(network.name, settings):
             check_against_evidence(network, settings)
-    if not networks:
-        networks = _from_names(checkpoint, roles, settings, notes)
-    unused = unused_variables(networks, roles, checkpoint.doubles)
-    return Recovery(networks, roles, tuple(notes), unused)
+    return networks or _from_names(checkpoint, roles, settings, notes)
+
+
+def _with_averages(
+    checkpoint: Checkpoint,
+    roles: dict[str, VariableRole],
+    settings: Settings,
+    graph: Graph | None,
+    networks: tuple[Network, ...],
+    notes: list[str],
+) -> tuple[Network, ...]:
+    """The networks, and behind them those that read moving averages of their variables."""
+    from lnfold.network.averages import averages_among, called_averaged, questions, restored, twin
+
+    # norms whose statistics alone are kept beside averages are part of what those are of
+    found = [one for one in networks if any(isinstance(layer, Dense) for layer in one.layers)]
+    alone = not found
+    declared = () if graph is None else graph.variables
+    for averages in averages_among(checkpoint, roles, declared):
+        view = restored(checkpoint, averages)
+        meant = settings.network and settings.network.removesuffix(f"/{averages.name}")
+        examples = settings.examples if settings.averages or alone else None
+        tried = replace(settings, network=meant, examples=examples)
+        said: list[str] = []
+        twins = _networks(view, variable_roles(view.values()), tried, graph, said)
+        known = {frozenset(one.variables()) for one in found}
+        made = [one for one in (twin(network, averages) for network in twins) if one is not None]
+        found += [one for one in made if frozenset(one.variables()) not in known]
+        if made and alone:
+            notes[:] = said
+    if not found:
+        return networks
+    found = called_averaged(found) if settings.averages else found
+    notes.extend(questions(found, settings.averages))
+    return tuple(found)
 
 
 def _from_graph(
-    checkpoint: Checkpoint, settings: Settings, notes: list[str]
+    checkpoint: Checkpoint, settings: Settings, graph: Graph | None, notes: list[str]
 ) -> tuple[Network, ...]:
+    if graph is None:
+        return ()
     try:
-        graph = _graph(checkpoint)
-        if graph is None:
-            return ()
         # a copy goes by the name of what it is a copy of: dense/kernel, not _all_variables/0
         copied = checkpoint.doubles
         by_key = {
@@ -80,6 +135,14 @@ def _from_graph(
     if not found.networks:
         notes.append(f"{graph.where}: no dense layer of this checkpoint's variables is in it")
     return found.networks
+
+
+def _graph_beside(checkpoint: Checkpoint, notes: list[str]) -> Graph | None:
+    try:
+        return _graph(checkpoint)
+    except GraphError as error:
+        notes.append(f"the graph was not used: {error}")
+        return None
 
 
 def _graph(checkpoint: Checkpoint) -> Graph | None:
@@ -135,7 +198,7 @@ def _from_names(
         found = networks_from_names(variables, grouped, tried, places, strange)
         return tuple(sorted(found, key=lambda network: bool(role_of(network.name).copy)))
 
-    if settings.examples is None:
+    if settings.examples is None or not any(one.is_dense for one in grouped.values()):
         found = networks(settings)
         notes.extend(_dueling(found))
         return found

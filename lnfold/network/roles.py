@@ -33,6 +33,10 @@ _OTHER: Final = {
     "encoder": "decoder",
 }
 _COPY: Final = frozenset(["target", "old", "noise", "perturbed", "adaptive"])
+# what networks are called that read moving averages of variables, or the variables beside them
+AVERAGED: Final = "moving_average"
+NOT_AVERAGED: Final = "not_averaged"
+_AVERAGED: Final = re.compile(rf"({AVERAGED})(_\d+)?|({NOT_AVERAGED})")
 _WORD: Final = re.compile(r"[a-z]+")
 
 
@@ -42,7 +46,7 @@ class Role:
 
     Attributes:
         part: actor, critic, generator, discriminator, encoder, decoder or empty.
-        copy: target, old, noise, perturbed, adaptive or empty.
+        copy: target, old, noise, perturbed, adaptive, moving average, not averaged or empty.
     """
 
     part: str
@@ -67,12 +71,20 @@ def role_of(scope: str) -> Role:
     Role(part='actor', copy='target')
     >>> role_of("policy/value_net/dense")
     Role(part='critic', copy='')
+    >>> role_of("target_actor/moving_average")
+    Role(part='actor', copy='target moving average')
     """
     part = copy = ""
+    scope, _, last = scope.rpartition("/")
+    averaged = _AVERAGED.fullmatch(last)
+    if averaged is None:
+        scope = f"{scope}/{last}"
     for component in scope.lower().split("/"):
         words = _WORD.findall(component)
         copy = next((word for word in words if word in _COPY), copy)
         part = next((name for name, called in _PARTS.items() if not called.isdisjoint(words)), part)
+    if averaged is not None:
+        copy = " ".join(filter(None, (copy, (averaged[1] or averaged[3]).replace("_", " "))))
     return Role(part, copy)
 
 

@@ -70,7 +70,13 @@ _SLOTS: Final = re.compile(
     r"(Adam|Momentum|RMSProp|Adagrad|Adadelta|Ftrl|AdaMax|AdamW|Nadam|LARSOptimizer|adam_[mv]"
     r"|Adafactor)(_\d+)?|.*_slot_(v|vr|vc|m)|.*_(momentum|velocity)"
 )
-_AVERAGES: Final = frozenset(["ExponentialMovingAverage", "biased", "unbiased", "_hidden"])
+TF1_AVERAGE: Final = "ExponentialMovingAverage"
+KERAS_AVERAGE: Final = "_average"  # adam/fc1_kernel_average is that of fc1/kernel
+_AVERAGES: Final = frozenset([TF1_AVERAGE, "biased", "unbiased", "_hidden"])
+# the last parts of names of moving averages; all but TF 1's say so only below a variable's name
+AVERAGE_LEAF: Final = re.compile(
+    rf"({TF1_AVERAGE}|(exponential_)?moving_average|MovingAverage|average|avg|ema|EMA)(_\d+)?"
+)
 
 # few leaves stand in many scopes; a file that has only different ones fills no memory with them
 _REMEMBERED: Final = 1024
@@ -86,6 +92,8 @@ def layer_scope(variable: str) -> str:
     or one that holds those of several layers: pi/w1 beside pi/w2.
     """
     scope, _, leaf = variable.rpartition("/")
+    if leaf.startswith(TF1_AVERAGE):
+        return layer_scope(scope)
     return scope if scope and leaf in _OF_ONE_LAYER else variable
 
 
@@ -123,7 +131,9 @@ def variable_roles(variables: Iterable[Named]) -> dict[str, VariableRole]:
             if (owner is not None and owner.shape == shape) or (
                 within is not None and within.shape == shape
             ):
-                found[name] = VariableRole.OPTIMIZER_SLOT
+                is_average = AVERAGE_LEAF.fullmatch(name.rpartition("/")[2])
+                slot = VariableRole.OPTIMIZER_SLOT
+                found[name] = VariableRole.MOVING_AVERAGE if is_average else slot
     return found
 
 
@@ -145,7 +155,10 @@ def _roles_in_scope(
     roles = []
     for leaf, dimensions, dtype, is_slot in looks:
         role = _role(leaf, dimensions, dtype, beside_kernel, beside_gamma)
-        if is_slot:
+        is_average = leaf.endswith(KERAS_AVERAGE) or (is_slot and AVERAGE_LEAF.fullmatch(leaf))
+        if is_average:
+            role = VariableRole.MOVING_AVERAGE
+        elif is_slot:
             role = VariableRole.OPTIMIZER_SLOT
         elif leaf == "average" and averaged is not None:
             role = averaged
@@ -164,7 +177,7 @@ def _averaged(scope: str) -> VariableRole | None:
 
 def _role_of_scope(scope: str) -> VariableRole | None:
     """The role of everything in a scope, where the scope alone decides."""
-    if "ExponentialMovingAverage" in scope:
+    if TF1_AVERAGE in scope:
         return VariableRole.MOVING_AVERAGE
     if scope == "optimizer/vars" or scope.partition("/")[0] == "optimizer_weights":
         return VariableRole.OPTIMIZER_SLOT  # Keras' own groups in .weights.h5 and .h5

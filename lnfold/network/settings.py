@@ -31,6 +31,7 @@ class Settings:
         output: the graph node at which the network ends.
         examples: what the original answers; they settle what nothing else says.
         network: the name of the network that is meant, where there are several; None for all.
+        averages: whether the moving averages of variables go by the variables' names.
     """
 
     epsilon: float | None = None
@@ -40,6 +41,7 @@ class Settings:
     output: str | None = None
     examples: Examples | None = None
     network: str | None = None
+    averages: bool = False
 
 
 def is_meant(name: str, settings: Settings) -> bool:

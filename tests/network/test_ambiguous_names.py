@@ -303,14 +303,20 @@ def test_copies_and_dead_variables_are_told_from_the_network():
 
 
 def test_moving_averages_are_never_mixed_with_the_variables():
-    """A twin of every parameter belongs to no network."""
+    """The averages of parameters are those of a network of their own."""
     recovery = found(
         *dense("main/q/dense", 3, 1),
         ("main/q/dense/kernel/ExponentialMovingAverage", (3, 1)),
         ("main/q/dense/bias/ExponentialMovingAverage", (1,)),
     )
 
-    assert only(recovery).variables() == ("main/q/dense/kernel", "main/q/dense/bias")
+    network, averaged = recovery.networks
+    assert network.variables() == ("main/q/dense/kernel", "main/q/dense/bias")
+    assert averaged.name == "main/q/moving_average"
+    assert averaged.variables() == (
+        "main/q/dense/kernel/ExponentialMovingAverage",
+        "main/q/dense/bias/ExponentialMovingAverage",
+    )
     assert recovery.unused == ()
 
 
