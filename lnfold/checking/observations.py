@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -124,24 +122,3 @@ def _matched(
             remedy=f"Name the array '{one.name}'" + (" or 'inputs'." if alone else "."),
         )
     return ", ".join(f"'{found[one.name]}' as {one.name} [{one.width}]" for one in missing)
-
-
-def read_arrays(path: str, only: str) -> dict[str, Array]:
-    """The arrays of an ``.npz``, or of an ``.npy`` under the name ``only``.
-
-    Raises:
-        UsageError: no such file, another format, or an array of Python objects.
-    """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {only: loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except FileNotFoundError:
-        raise UsageError(f"{os.fspath(path)} does not exist") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UsageError(
-            f"{path} holds no NumPy arrays that are safe to read ({error})",
-            remedy="Write it with numpy.save or numpy.savez, numbers only.",
-        ) from error

@@ -9,10 +9,14 @@ The text is evaluated as a literal only. What it may describe that needs unpickl
 from __future__ import annotations
 
 import ast
+from math import prod
 
 MAGIC = b"\x93NUMPY"
 # NumPy's own limit: longer texts can exhaust the parser.
 LARGEST_HEADER = 10_000
+# NumPy's own limits too: 64 axes from version 2 on, and what a C int counts.
+_MOST_AXES = 32
+_LARGEST_ITEM = (1 << 31) - 1
 
 _KINDS = {
     "b1": "bool",
@@ -79,18 +83,33 @@ class NpyHeader:
             type(length) is int and 0 <= length < 1 << 63 for length in shape
         ):
             raise ValueError(f"its shape is {shape!r}")
+        if len(shape) > _MOST_AXES:
+            raise ValueError(f"its shape has {len(shape)} axes, and an array at most {_MOST_AXES}")
         self.shape: tuple[int, ...] = shape
         self.fortran_order = bool(header["fortran_order"])
         self.descr = str(header["descr"])
         self.big_endian = self.descr[:1] == ">"
         self._read_type()
 
+    @property
+    def count(self) -> int:
+        """How many elements there are."""
+        return prod(self.shape)
+
+    @property
+    def data_bytes(self) -> int:
+        """How many bytes they take."""
+        return self.count * self.item_bytes
+
     def _read_type(self) -> None:
         kind, digits = self.descr[1:2], self.descr[2:]
-        self.dtype: str | None = _KINDS.get(self.descr[1:])
+        self.dtype: str | None = None
         self.item_bytes = 0
-        if kind == "O" or not digits.isascii() or not digits.isdigit() or len(digits) > 9:
+        known = self.descr[:1] in tuple("<>|=") and kind != "O"
+        if not known or not digits.isascii() or not digits.isdigit() or len(digits) > 9:
             return
-        if kind in "SU":
-            self.dtype = "string"
         self.item_bytes = int(digits) * (4 if kind == "U" else 1)
+        if kind not in "SU":
+            self.dtype = _KINDS.get(self.descr[1:])
+        elif self.item_bytes <= _LARGEST_ITEM:
+            self.dtype = "string"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lnfold.checkpoint.dtypes import STRING, as_numbers, numpy_dtype
 from lnfold.checkpoint.npy_header import LARGEST_HEADER, NpyHeader
+from lnfold.checkpoint.npy_values import elements, shaped, stored_dtype
 from lnfold.checkpoint.object_names import unique_names
 from lnfold.checkpoint.recognise import is_pickle
 from lnfold.checkpoint.storage import Container, Storage
@@ -72,7 +72,7 @@ class NumpyArchive(Storage, Container):
                 key,
                 header.shape,
                 header.dtype or header.descr,
-                _elements(header.shape) * header.item_bytes,
+                header.data_bytes,
                 self,
             )
             for key, header in self._headers.items()
@@ -92,23 +92,20 @@ class NumpyArchive(Storage, Container):
         import numpy as np
 
         header = self._headers[variable.key]
-        dtype = self._stored_dtype(variable, header)
+        dtype = stored_dtype(header, self._zip.file.path, variable.name)
         self._check_size(variable, header)
         raw = np.empty(variable.nbytes, np.uint8)
         done = 0
         for chunk in self._payload(variable, header):
             raw[done : done + len(chunk)] = np.frombuffer(chunk, np.uint8)
             done += len(chunk)
-        array = self._native(raw, variable, header, dtype)
-        if header.fortran_order:
-            array = np.ascontiguousarray(array.reshape(header.shape[::-1]).T)
-        return array.reshape(header.shape)
+        return shaped(elements(raw, header, dtype), header)
 
     def pieces(self, variable: Variable, buffer: np.ndarray | None = None) -> Iterator[np.ndarray]:
         import numpy as np
 
         header = self._headers[variable.key]
-        dtype = self._stored_dtype(variable, header)
+        dtype = stored_dtype(header, self._zip.file.path, variable.name)
         self._check_size(variable, header)
         rest = b""
         for chunk in self._payload(variable, header):
@@ -116,7 +113,7 @@ class NumpyArchive(Storage, Container):
             cut = len(whole) - len(whole) % max(1, header.item_bytes)
             rest = whole[cut:]
             raw = np.frombuffer(whole[:cut], np.uint8)
-            yield self._native(raw, variable, header, dtype)
+            yield elements(raw, header, dtype)
 
     def _header(self, member: str) -> NpyHeader:
         start = self._zip.beginning(member, LARGEST_HEADER + 12)
@@ -143,33 +140,6 @@ class NumpyArchive(Storage, Container):
                 yield chunk[skip:]
             skip = max(0, skip - len(chunk))
 
-    def _stored_dtype(self, variable: Variable, header: NpyHeader) -> np.dtype[np.generic]:
-        import numpy as np
-
-        if header.dtype is None:
-            kind = "pickled objects" if header.descr[1:2] == "O" else f"values of {header.descr}"
-            raise UnsupportedError(
-                f"it holds {kind}, which are not an array of numbers or text",
-                file=self._zip.file.path,
-                variable=variable.name,
-                remedy="In the program that wrote it, save arrays of numbers with numpy.savez.",
-            )
-        return np.dtype(header.descr) if header.dtype == STRING else numpy_dtype(header.dtype)
-
-    @staticmethod
-    def _native(
-        raw: np.ndarray, variable: Variable, header: NpyHeader, dtype: np.dtype[np.generic]
-    ) -> np.ndarray:
-        import numpy as np
-
-        if header.dtype == STRING:
-            text = raw.view(dtype) if header.item_bytes else np.empty(_elements(header.shape), "S1")
-            encoded = np.char.encode(text, "utf-8") if dtype.kind == "U" else text
-            flat = np.empty(encoded.size, object)
-            flat[:] = encoded.tolist()
-            return flat
-        return as_numbers(raw, variable.dtype, header.big_endian)
-
 
 def _refuse_pickle(archive: ZipArchive, member: str, start: bytes) -> None:
     if is_pickle(start, start[-1:]):
@@ -178,10 +148,3 @@ def _refuse_pickle(archive: ZipArchive, member: str, start: bytes) -> None:
             file=archive.file.path,
             remedy="Save the arrays with numpy.savez instead.",
         )
-
-
-def _elements(shape: tuple[int, ...]) -> int:
-    count = 1
-    for length in shape:
-        count *= length
-    return count

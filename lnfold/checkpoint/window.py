@@ -46,3 +46,8 @@ class Window(io.RawIOBase):
             self._file.read_into(view[:count], self._start + self._position)
         self._position += count
         return count
+
+
+def stream_of(path: str) -> io.BufferedReader:
+    """The regular file at ``path``, to be read from its beginning; InputError if it is none."""
+    return io.BufferedReader(Window(PositionedFile(path)))

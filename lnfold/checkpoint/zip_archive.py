@@ -97,6 +97,20 @@ class ZipArchive:
             )
         return size
 
+    def bound_together(self) -> None:
+        """UnsupportedError where all members, held at once, can only be meant to fill the memory.
+
+        One member may be within the limit of ``size`` though a thousand of them are not.
+        """
+        total = sum(info.file_size for info in self.members.values())
+        if total > self._limit:
+            raise UnsupportedError(
+                f"its members announce {total} bytes together, far more than the whole file of "
+                f"{self.file.size} bytes",
+                file=self.file.path,
+                remedy="If you trust the file, save its arrays uncompressed.",
+            )
+
     def read(self, name: str, largest: int) -> bytes:
         """A whole member of at most ``largest`` bytes, its checksum verified."""
         size = self.members[name].file_size

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from lnfold.checking.observations import given, read_arrays
+from lnfold.checking.observations import given
 from lnfold.checkpoint import Checkpoint
+from lnfold.checkpoint.array_file import read_arrays
 from lnfold.errors import UsageError
 from lnfold.export.archive import write_networks
 from lnfold.figures import figure, printable

@@ -58,7 +58,8 @@ def command(
     What is allowed rests on the rounding noise of A, measured by summing in other orders. The
     exit code is 1 where a difference is larger.
     """
-    from lnfold.checking.observations import drawn, given, read_arrays
+    from lnfold.checking.observations import drawn, given
+    from lnfold.checkpoint.array_file import read_arrays
     from lnfold.network.rounding import measure_rounding
 
     if right is not None and against is not None:
@@ -94,7 +95,8 @@ def command(
 
 def _inputs_within(right: str | None, networks: list[Part]) -> str | None:
     """B itself, where it holds the inputs beside the outputs, as saved results do."""
-    from lnfold.checking.observations import holds_inputs, read_arrays
+    from lnfold.checking.observations import holds_inputs
+    from lnfold.checkpoint.array_file import read_arrays
     from lnfold.export.archive import is_archive
 
     if right is None or not right.endswith(".npz") or is_archive(right):
@@ -139,7 +141,7 @@ def _other(
     double: Mapping[str, Array],
 ) -> Mapping[str, Array]:
     """The outputs to compare with."""
-    from lnfold.checking.observations import read_arrays
+    from lnfold.checkpoint.array_file import read_arrays
     from lnfold.export.archive import is_archive
     from lnfold.network.run import run
 

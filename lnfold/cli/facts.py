@@ -68,7 +68,7 @@ def settings(
 def _read_examples(path: str) -> Examples:
     """The arrays of an ``.npz``: ``outputs``, ``outputs/NAME`` and ``outputs_NAME`` are outputs,
     the others inputs."""
-    from lnfold.checking.observations import read_arrays
+    from lnfold.checkpoint.array_file import read_arrays
     from lnfold.network.example_arrays import OUTPUT_MARKS
 
     arrays = read_arrays(path, "inputs")

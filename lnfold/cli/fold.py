@@ -135,7 +135,8 @@ def _fold(
     """Those among the chosen that can be run, or a part; UsageError where there is no network."""
     from dataclasses import replace
 
-    from lnfold.checking.observations import given, read_arrays
+    from lnfold.checking.observations import given
+    from lnfold.checkpoint.array_file import read_arrays
     from lnfold.export.values import unwritable
 
     whole = [one for one in chosen if runnable_part(one) is not None]

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from lnfold.checking.observations import read_arrays
 from lnfold.checkpoint import Checkpoint
+from lnfold.checkpoint.array_file import holds_array, read_arrays
 from lnfold.errors import DamagedError, NotACheckpointError
 from lnfold.export.certificates import certificate_text, source_record
 from lnfold.export.manifest import network_of, network_record
@@ -114,11 +114,7 @@ def read_archive(path: str) -> tuple[Network, ...]:
 
 def is_archive(path: str) -> bool:
     """Whether ``path`` is an ``.npz`` with a manifest of folded networks."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return f"{MANIFEST}.npy" in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return False
+    return holds_array(path, MANIFEST)
 
 
 def _manifest(arrays: dict[str, Array], path: str) -> dict[str, Any]:

@@ -10,9 +10,13 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import IO, Final
 
 from lnfold.checkpoint import Checkpoint
+from lnfold.checkpoint.positioned_file import PositionedFile
+from lnfold.checkpoint.window import stream_of
+from lnfold.checkpoint.zip_archive import ZipArchive
 from lnfold.export.certificates import certificate_text
 from lnfold.export.tf_checkpoint import refuse_existing
 from lnfold.export.values import new_values
@@ -54,20 +58,22 @@ def write_folded_keras(
             if checkpoint.format == "Keras .keras":
                 _copy_archive(source, target, values)
             else:
-                with open(source, "rb") as original:
-                    _copy_weights(original, target, values)
+                _copy_weights(stream_of(source), target, values)
     return [path, certificate]
 
 
 def _copy_archive(source: str, target: IO[bytes], values: Mapping[str, Array]) -> None:
     """The zip with its members in order, the weights changed."""
-    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, "w") as copy:
-        for member in archive.infolist():
-            with archive.open(member) as original, copy.open(member, "w") as written:
-                if member.filename == _WEIGHTS:
-                    _copy_weights(original, written, values)
+    archive = ZipArchive(PositionedFile(source))
+    archive.bound_together()
+    with zipfile.ZipFile(target, "w") as folded:
+        for name, member in archive.members.items():
+            # what is written into the member changes its record
+            with folded.open(copy(member), "w") as written:
+                if name == _WEIGHTS:
+                    _copy_weights(archive.open_member(name), written, values)
                 else:
-                    shutil.copyfileobj(original, written)
+                    written.writelines(archive.chunks(name))
 
 
 def _copy_weights(original: IO[bytes], target: IO[bytes], values: Mapping[str, Array]) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
 from lnfold.checkpoint import Checkpoint, Variable
+from lnfold.checkpoint.window import stream_of
 from lnfold.checkpoint.write import write_checkpoint
 from lnfold.errors import OutputError, UsageError
 from lnfold.export.certificates import certificate_text
@@ -61,8 +62,7 @@ def write_folded_checkpoint(
         file.write(certificate_text(checkpoint, folded, unfolded).encode("utf-8"))
         if copies_meta and meta is not None:
             target = stack.enter_context(whole_file(prefix + ".meta", inputs=inputs))
-            with open(meta, "rb") as source:
-                shutil.copyfileobj(source, target)
+            shutil.copyfileobj(stream_of(meta), target)
         items = list(_items(checkpoint, folded, networks_only))
         written = write_checkpoint(prefix, items, inputs=inputs, overwrite=overwrite)
     return [*written, *beside]

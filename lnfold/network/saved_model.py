@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from lnfold.checkpoint.positioned_file import PositionedFile
 from lnfold.checkpoint.wire import INT, LENGTH, SPAN, TEXT, WireError, fields, message
-from lnfold.errors import GraphError
+from lnfold.errors import GraphError, InputError
 from lnfold.network.attributes import Span
 from lnfold.network.frames import framed_loops
 from lnfold.network.functions import CALLS, Library, inlined
@@ -61,10 +62,11 @@ def read_meta_graph(path: str) -> Graph:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise GraphError(f"the graph cannot be read ({error.strerror})", file=path) from error
+        file = PositionedFile(path)
+        return file.read(0, file.size)
+    except InputError as error:
+        said = f"the graph cannot be read: {error.message}"
+        raise GraphError(said, file=path, remedy=error.remedy) from error
 
 
 def _graph(data: bytes, found: dict[str, Any], path: str, objects_of: Span | None = None) -> Graph:

@@ -38,8 +38,10 @@ def box_of_arrays(network: Network, arrays: Mapping[str, Array], path: str) -> d
     for one in network.inputs:
         alone = len(network.inputs) == 1
         both = arrays.get("box") if alone else None
-        low = both[0] if both is not None and both.ndim == 2 else _side(arrays, one, "low", alone)
-        high = both[1] if both is not None and both.ndim == 2 else _side(arrays, one, "high", alone)
+        if both is not None and both.ndim == 2 and len(both) == 2:
+            low, high = both
+        else:
+            low, high = (_side(arrays, one, side, alone) for side in ("low", "high"))
         if low is None and high is None:
             continue
         boxes[one.name] = _held(

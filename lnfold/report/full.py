@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lnfold.checking.observations import read_arrays
+from lnfold.checkpoint.array_file import read_arrays
 from lnfold.errors import UsageError
 from lnfold.network.layers import Network
 from lnfold.network.run import run

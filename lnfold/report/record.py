@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lnfold.checking.checks import Against, Check, check_float64, check_outputs
-from lnfold.checking.observations import Observations, drawn, given, read_arrays
+from lnfold.checking.observations import Observations, drawn, given
+from lnfold.checkpoint.array_file import read_arrays
 from lnfold.checkpoint.variables import Checkpoint
 from lnfold.errors import IncompleteNetworkError, UsageError
 from lnfold.network.layers import BatchNorm, Network
@@ -79,7 +80,7 @@ class Question:
 
     Attributes:
         network: the name of the one network to report on; None for all.
-        inputs, expected: files of arrays, see ``lnfold.checking.observations.read_arrays``.
+        inputs, expected: files of arrays, see ``lnfold.checkpoint.array_file.read_arrays``.
         against_tensorflow: whether to run the graph by TensorFlow too.
     """
 

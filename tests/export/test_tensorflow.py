@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lnfold.checking.observations import given, read_arrays
+from lnfold.checking.observations import given
 from lnfold.checkpoint import Checkpoint, open_checkpoint
+from lnfold.checkpoint.array_file import read_arrays
 from lnfold.export.tf_checkpoint import write_folded_checkpoint
 from lnfold.export.values import new_values, unwritable
 from lnfold.folding.certificate import Folded

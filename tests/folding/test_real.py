@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lnfold.checking.observations import given, read_arrays
+from lnfold.checking.observations import given
 from lnfold.checkpoint import open_checkpoint
+from lnfold.checkpoint.array_file import read_arrays
 from lnfold.folding.certificate import FLOAT64_LIMIT, ROUNDING_LIMIT
 from lnfold.folding.fold import Choice, fold_together
 from lnfold.folding.runnable_part import runnable_part
