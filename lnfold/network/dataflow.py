@@ -193,6 +193,7 @@ class _Finder:
             wiring=Fact("edges of the graph", Source.GRAPH, self.graph.where),
             gaps=tuple(gaps),
             precision=self._precision(walk),
+            behind=tuple(one for head in heads for one in self._heads.readers(head)),
         )
 
     def _input_name(self, tensor: str, taken: list[str]) -> str:

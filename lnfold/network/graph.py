@@ -38,7 +38,7 @@ SIDE_OPS = words(
     """
     Assign AssignAdd AssignSub AssignVariableOp AssignAddVariableOp AssignSubVariableOp NoOp
     SaveV2 RestoreV2 VarIsInitializedOp ShardedFilename ScalarSummary HistogramSummary
-    MergeSummary Print Assert Shape
+    MergeSummary Assert Shape
     """
 )
 FIRST_SIGNATURE = "serving_default"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from lnfold.network.branches import truth
+from lnfold.network.cuts import Cuts
 from lnfold.network.graph import Node
 from lnfold.network.kinds import Activation, Add, Affine, Centre, Clip, Dense
 from lnfold.network.norms import Norm
@@ -28,6 +29,7 @@ class Heads:
         self._patterns = patterns
         self._graph = patterns.graph
         self._through = patterns.through
+        self._cuts = Cuts(patterns)
 
     def biased(self, dense: Dense) -> Dense:
         """The dense layer with the bias that is added to its product, if one is."""
@@ -41,13 +43,19 @@ class Heads:
         """The value that a network delivers whose last dense layer, or join, is ``end``.
 
         Stays within the operations' own scope, since losses and samplers read on from there.
+        An operation that cannot be read is no end, wherever it stands: see ``cuts``.
         """
         scope = scope_of(scope_of(end))
-        while True:
-            following = self._following(end, scope)
-            if following is None:
-                return end
-            end = following
+        passed: set[str] = set()
+        while end not in passed:
+            passed.add(end)
+            following = self._following(end, scope) or self._cuts.continuation(end, scope)
+            end = following or end
+        return end
+
+    def readers(self, end: str) -> tuple[str, ...]:
+        """What reads a network's output on and is no part of it: an arg max, probabilities."""
+        return self._cuts.readers(end)
 
     def joined(self, ends: Sequence[str]) -> list[str]:
         """The ends, with every pair that a dueling network adds up replaced by the sum."""

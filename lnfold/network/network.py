@@ -50,6 +50,7 @@ class Network:
         gaps: what is missing; a network without gaps is complete and can be run.
         precision: the narrowest type that the original computes in, as NumPy calls it; its
             own rounding is that of this type.
+        behind: the operations of the graph that read an output on and are no part of the network.
         averages: variable → the moving average that is read in its place, where one is.
     """
 
@@ -60,6 +61,7 @@ class Network:
     wiring: Fact[str]
     gaps: tuple[Gap, ...] = ()
     precision: str = "float32"
+    behind: tuple[str, ...] = ()
     averages: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from lnfold.network.words import words
 _HANDS_ON: Final = words(
     """
     Identity StopGradient PreventGradient CheckNumerics Snapshot Switch EnsureShape
-    ReadVariableOp RefIdentity RefSwitch
+    ReadVariableOp RefIdentity RefSwitch Print DebugIdentity DebugIdentityV2 DebugIdentityV3
     """
 )
 _LAYS_OUT: Final = words("Reshape Squeeze ExpandDims Transpose")

@@ -22,6 +22,7 @@ from lnfold.report.explained_unit import unit_section
 from lnfold.report.record import NetworkReport
 from lnfold.report.section import Section
 
+_MOST_LISTED = 4  # operations that are named of those behind a network
 FAST = "How fast the outputs can change"
 INDEPENDENT = "How many numbers are independent"
 QUESTION = 'Can bias, gamma and beta of a layer be summarised as one "bias" vector?'
@@ -94,7 +95,15 @@ def _network(one: NetworkReport) -> Section:
     network = one.network
     paragraphs = [*chains(network), _facts(network)]
     paragraphs += [f"Missing: {printable(gap.what)}. {gap.remedy}".strip() for gap in network.gaps]
+    if network.behind:
+        paragraphs.append(f"{_listed(network.behind)} read its outputs on and are no part of it.")
     return Section(printable(network.name), paragraphs)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """The first few names of many."""
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return printable(", ".join(names[:_MOST_LISTED])) + more
 
 
 def _facts(network: Network) -> str:

@@ -83,6 +83,7 @@ def _network(one: NetworkReport) -> Json:
         "role": str(role_of(network.name)),
         "complete": network.complete,
         "gaps": [{"what": gap.what, "remedy": gap.remedy} for gap in network.gaps],
+        "behind": list(network.behind),
         "wiring": _fact(network.wiring),
         "inputs": [{"name": value.name, "width": value.width} for value in network.inputs],
         "outputs": [_output(network, name) for name in network.outputs],
