@@ -13,8 +13,21 @@ from lnfold.network.settings import Examples, Settings
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
+
+class _Epsilon(click.FloatRange):
+    """A number that a norm can add to a variance; NaN is in every range of click's."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        from lnfold.network.norms import is_epsilon
+
+        number = float(super().convert(value, param, ctx))
+        if not is_epsilon(number):
+            self.fail(f"{value} is no number that float32 holds.", param, ctx)
+        return number
+
+
 _OPTIONS = (
-    click.option("--epsilon", type=click.FloatRange(min=0), help="Epsilon of every normalisation."),
+    click.option("--epsilon", type=_Epsilon(min=0), help="Epsilon of every normalisation."),
     click.option(
         "--order",
         type=click.Choice([order.value for order in Order]),

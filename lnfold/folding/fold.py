@@ -69,6 +69,7 @@ def fold(
     return fold_together([network], choice, observations=given)[0]
 
 
+@np.errstate(all="ignore")  # what is not finite is said of the values, not warned of
 def fold_together(
     networks: Sequence[Network],
     choice: Choice | None = None,

@@ -63,7 +63,10 @@ class Constants:
 
     def is_number(self, tensor: str) -> bool:
         """Whether it is a single number that no variable changes."""
-        return self._reads(tensor) == frozenset() and self.value(tensor).array.size == 1
+        if self._reads(tensor) != frozenset():
+            return False
+        found = self._values(tensor)
+        return found is not None and found.array.size == 1 and _holds_numbers(found.array)
 
     def number(self, tensor: str) -> float:
         """The value of a single number."""
@@ -78,6 +81,10 @@ class Constants:
         found = self._values(tensor)
         if found is None:
             raise GraphError(f"'{tensor}' is computed from itself", file=self.graph.where)
+        if not _holds_numbers(found.array):
+            raise GraphError(
+                f"'{tensor}' holds {found.array.dtype} where numbers belong", file=self.graph.where
+            )
         return found
 
     def _sources(self, tensor: str) -> Sequence[str]:
@@ -123,7 +130,7 @@ class Constants:
         try:
             with np.errstate(all="ignore"):
                 array = self._evaluate(tensor, node)
-        except (ValueError, IndexError, TypeError, TooLargeError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError, TooLargeError) as error:
             raise GraphError(
                 f"node '{node.name}' ({node.op}) does not fit its inputs: {error}",
                 file=self.graph.where,
@@ -196,6 +203,11 @@ def slice_places(part: str, shape: tuple[int, ...]) -> tuple[slice, ...]:
         else:
             places.append(slice(None))
     return tuple(places)
+
+
+def _holds_numbers(array: Array) -> bool:
+    """Whether it holds real numbers: no texts, and nothing complex."""
+    return array.dtype.kind not in "OSUc"
 
 
 def _shapes_agree(declared: tuple[int | None, ...], found: tuple[int, ...]) -> bool:

@@ -7,7 +7,7 @@ walked backwards to its inputs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
@@ -178,7 +178,7 @@ class _Finder:
             width = declared or _width_that_fits(tensor, walk)
             if width is None:
                 gaps.append(Gap(f"the width of input '{tensor}' is not known"))
-            name = self._input_name(tensor, [one.name for one in inputs])
+            name = self._input_name(tensor, {one.name for one in inputs} | walk.layers.keys())
             names[tensor] = name
             inputs.append(Input(name, width or 0, tensor if name != tensor else ""))
         name = shared_scope([scope_of(layer.scope) for layer in _named_layers(walk)])
@@ -196,18 +196,18 @@ class _Finder:
             behind=tuple(one for head in heads for one in self._heads.readers(head)),
         )
 
-    def _input_name(self, tensor: str, taken: list[str]) -> str:
+    def _input_name(self, tensor: str, taken: Set[str]) -> str:
         """What a signature calls an input, or the placeholder behind a flattening."""
         layer = self.patterns.layer(tensor)
         flattened = layer is not None and self._walker.lays_out(layer)
         source = layer.input if flattened and layer is not None else tensor
-        name = self._input_names.get(source, source)
+        name = self._input_names.get(source) or source
         return tensor if name in taken else name
 
     def _precision(self, walk: Walk) -> str:
         """The coarsest floating-point type of its layers, or that a value between is cast to."""
         types = {
-            int(self.graph.node(name).number("T", 1))
+            self.graph.node(name).integer("T", 1)
             for name, layer in walk.layers.items()
             if isinstance(layer, Dense | Norm)
         }

@@ -18,6 +18,7 @@ from lnfold.network.attributes import Span
 from lnfold.network.branches import truth
 from lnfold.network.graph import Node, decode_node
 from lnfold.network.loops import IN_A_LOOP, LOOP_VALUE, LOOPS, Loop
+from lnfold.network.wellformed import expect_form
 
 MOST_NODES: Final = 100_000  # functions that call each other twice unfold to 2^n nodes
 CALLS: Final = frozenset(["PartitionedCall", "StatefulPartitionedCall"])
@@ -86,9 +87,12 @@ class Library:
             missing = [one for one in outputs if one not in results]
             if missing:
                 raise GraphError(f"'{name}' returns no '{missing[0]}'", file=self._where)
+            nodes = tuple(decode_node(self._buffer, span) for span in found["nodes"])
+            for node in nodes:
+                expect_form(node, self._where, in_a_function=True)
             self._functions[name] = Function(
                 tuple(one["name"] for one in found["signature"]["inputs"]),
-                tuple(decode_node(self._buffer, span) for span in found["nodes"]),
+                nodes,
                 tuple(results[one] for one in outputs),
             )
         return self._functions[name]

@@ -17,7 +17,7 @@ from lnfold.network.evidence import Fact, Source
 from lnfold.network.graph import Node
 from lnfold.network.kinds import Opaque
 from lnfold.network.layer import Layer, Parameter
-from lnfold.network.norms import BatchNorm, LayerNorm
+from lnfold.network.norms import BatchNorm, LayerNorm, is_epsilon
 from lnfold.network.scopes import layer_scope, scope_of
 
 FUSED: Final = frozenset(["FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"])
@@ -50,6 +50,9 @@ class FusedNorms:
             return self._opaque(tensor, value, node, what)
         if self._layout(node) != _NHWC:
             return self._opaque(tensor, value, node, f"{node.op} with channels first")
+        epsilon = self._epsilon(node)
+        if epsilon is None:
+            return self._opaque(tensor, value, node, f"{node.op} of an impossible epsilon")
         if not all(self._constants.is_constant(one) for one in node.inputs[1:]):
             return self._opaque(tensor, value, node, f"{node.op} of computed statistics")
         gamma, beta, mean, variance = (self._constants.value(one) for one in node.inputs[1:])
@@ -60,7 +63,7 @@ class FusedNorms:
             scope,
             None if _is_all(gamma, 1) else gamma,
             None if _is_all(beta, 0) else beta,
-            self._epsilon(node),
+            epsilon,
             mean,
             variance,
         )
@@ -123,7 +126,8 @@ class FusedNorms:
             return None
         if (layout[0], layout[2], layout[3]) != (1, units, 1) or shapes.units(tensor) != units:
             return None
-        return self._through(image.inputs[0]), self._epsilon(fused)
+        epsilon = self._epsilon(fused)
+        return None if epsilon is None else (self._through(image.inputs[0]), epsilon)
 
     def _filled(self, tensor: str, number: float) -> bool:
         """Whether every element of a tensor, however many there are, is that number."""
@@ -134,12 +138,13 @@ class FusedNorms:
             return False
         return bool((self._constants.value(tensor).array == number).all())
 
-    def _epsilon(self, node: Node) -> Fact[float]:
+    def _epsilon(self, node: Node) -> Fact[float] | None:
+        """What is added to the variance; None for what no norm can have."""
         stored = node.attribute("epsilon").numbers
         where = f"{node.name}, attribute epsilon"
         if not stored:
             return Fact(_EPSILON, Source.GRAPH, f"{where} (left out: TensorFlow's default)")
-        return Fact(stored[0], Source.GRAPH, where)
+        return Fact(stored[0], Source.GRAPH, where) if is_epsilon(stored[0]) else None
 
     def _layout(self, node: Node) -> bytes:
         texts = node.attribute("data_format").texts

@@ -24,6 +24,7 @@ from lnfold.network.attributes import (
     decode_tensor,
 )
 from lnfold.network.loops import IN_A_LOOP, Loop
+from lnfold.network.wellformed import expect_form
 from lnfold.network.words import words
 
 if TYPE_CHECKING:
@@ -93,6 +94,18 @@ class Node:
         """A float, int or bool attribute; ``default`` is the operation's own default."""
         numbers = self.attribute(name).numbers
         return numbers[0] if numbers else default
+
+    def integer(self, name: str, default: int) -> int:
+        """An int or bool attribute, or a type by its number; GraphError where it is a float."""
+        return (self.integers(name) or [default])[0]
+
+    def integers(self, name: str) -> list[int]:
+        """The numbers of an attribute that are ints, bools or types; GraphError for floats."""
+        found = self.attribute(name).numbers
+        integers = [one for one in found if isinstance(one, int)]
+        if len(integers) < len(found):
+            raise GraphError(f"attribute '{name}' of node '{self.name}' is {found}, no integers")
+        return integers
 
     def shape(self) -> Shape:
         """The declared shape of a placeholder or variable; None where there is none."""
@@ -250,6 +263,7 @@ def decode_nodes(buffer: bytes, span: Span, where: str) -> dict[str, Node]:
     for number, kind, content in fields(buffer, *span):
         if number == 1 and kind == LENGTH:
             node = decode_node(buffer, content)
+            expect_form(node, where)
             if node.name in nodes:
                 raise GraphError(f"two nodes are called '{node.name}'", file=where)
             nodes[node.name] = node

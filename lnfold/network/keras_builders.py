@@ -14,6 +14,7 @@ from lnfold.network.evidence import Fact, Source
 from lnfold.network.keras_config import Call
 from lnfold.network.keras_layers import Builder, IncompleteError, KerasLayers
 from lnfold.network.keras_recurrent import lstm
+from lnfold.network.keras_stated import flag, number, numbers, strange
 from lnfold.network.layers import (
     Add,
     Affine,
@@ -32,14 +33,16 @@ from lnfold.network.layers import (
     RMSNorm,
     Standardize,
 )
+from lnfold.network.norms import is_epsilon
 from lnfold.network.scopes import scope_of
 
+_LEAKY_RELU_SLOPE: Final = 0.3  # keras/src/layers/activations/leaky_relu.py
 _SMALLEST_DEVIATION: Final = 1e-7  # keras/src/layers/preprocessing/normalization.py
 
 
 def _dense(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
     kernel = made.required(call, "kernel", "_kernel")
-    bias = made.required(call, "bias") if call.config.get("use_bias", True) else None
+    bias = made.required(call, "bias") if flag(call.config, "use_bias", call.layer, True) else None
     plain = call.config.get("activation") in (None, "linear")
     name = call.name if plain else f"{call.name}/dense"
     layer = Dense(name, sources[:1], scope_of(kernel.name), kernel, bias)
@@ -51,14 +54,14 @@ def _norm(kind: type[Norm], *gains: str) -> Builder:
 
     def build(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
         config = call.config
-        if config.get("rms_scaling"):
+        if flag(config, "rms_scaling", call.layer):
             raise IncompleteError(
                 "a norm that divides by the standard deviation without subtracting the mean "
                 "(rms_scaling)"
             )
-        has_gain = config.get("scale", True) if "scale" not in gains else True
+        has_gain = "scale" in gains or flag(config, "scale", call.layer, True)
         gamma = made.required(call, *gains) if has_gain else None
-        has_shift = config.get("center", True) and kind is not RMSNorm
+        has_shift = kind is not RMSNorm and flag(config, "center", call.layer, True)
         beta = made.required(call, "beta") if has_shift else None
         epsilon = _epsilon(made, call)
         scope = made.scope(call) or call.layer
@@ -83,9 +86,11 @@ def _norm(kind: type[Norm], *gains: str) -> Builder:
 
 
 def _epsilon(made: KerasLayers, call: Call) -> Fact[float]:
-    value = call.config.get("epsilon")
-    if isinstance(value, (int, float)):
-        return Fact(float(value), Source.CONFIG, f"{call.layer}.epsilon")
+    value = number(call.config, "epsilon", call.layer)
+    if value is not None and not is_epsilon(value):
+        raise strange("epsilon", call.layer, value, "no number below 0")
+    if value is not None:
+        return Fact(value, Source.CONFIG, f"{call.layer}.epsilon")
     if made.epsilon is not None:
         return Fact(made.epsilon, Source.OPTION, "--epsilon")
     made.gaps.append(
@@ -100,11 +105,11 @@ def _activation(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
 
 def _relu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
     config = call.config
-    if config.get("threshold") or call.class_name == "ThresholdedReLU":
+    if number(config, "threshold", call.layer) or call.class_name == "ThresholdedReLU":
         raise IncompleteError("a ReLU with a threshold")
-    slope, highest = config.get("negative_slope") or 0.0, config.get("max_value")
+    slope, highest = (number(config, key, call.layer) for key in ("negative_slope", "max_value"))
     if slope:
-        value = made.function(call, sources[0], "leaky_relu", float(slope), "negative_slope")
+        value = made.function(call, sources[0], "leaky_relu", slope, "negative_slope")
     elif highest == 6:
         return made.function(call, sources[0], "relu6", None, "max_value")
     else:
@@ -113,8 +118,9 @@ def _relu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
 
 
 def _leaky_relu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
-    slope = call.config.get("negative_slope", call.config.get("alpha", 0.3))
-    return made.function(call, sources[0], "leaky_relu", float(slope), "negative_slope")
+    stated = (number(call.config, key, call.layer) for key in ("negative_slope", "alpha"))
+    slope = next((one for one in stated if one is not None), _LEAKY_RELU_SLOPE)
+    return made.function(call, sources[0], "leaky_relu", slope, "negative_slope")
 
 
 def _prelu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
@@ -126,13 +132,13 @@ def _prelu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
 
 def _elu(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
     """max(x, 0) + alpha·elu(min(x, 0))."""
-    alpha = call.config.get("alpha", 1.0)
-    if alpha == 1.0:
+    alpha = number(call.config, "alpha", call.layer)
+    if alpha is None or alpha == 1.0:
         return made.function(call, sources[0], "elu", None, "class")
     positive = made.function(call, sources[0], "relu", None, "class")
     below = made.clipped(call, sources[0], None, 0.0)
     decayed = made.function(call, below, "elu", None, "alpha")
-    return made.added(call, positive, made.scaled(call, decayed, float(alpha), None))
+    return made.added(call, positive, made.scaled(call, decayed, alpha, None))
 
 
 def _softmax(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
@@ -154,6 +160,8 @@ def _average(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
 
 
 def _subtract(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    if len(sources) != 2:
+        raise IncompleteError("a difference of other than two values")
     return made.added(call, sources[0], made.scaled(call, sources[1], -1.0, None))
 
 
@@ -171,15 +179,15 @@ def _operation(kind: str) -> Builder:
                 return _subtract(made, call, sources)
             both = Add if kind == "Add" else Multiply
             return made.append(both(call.name, sources, call.layer))
-        number = right if left is None else left
-        assert number is not None
-        if kind == "Divide" and (left is not None or not number):
+        other = right if left is None else left
+        assert other is not None
+        if kind == "Divide" and (left is not None or not other):
             raise IncompleteError("a division by a value")
         scale, shift = {
-            "Add": (None, number),
-            "Subtract": (None, -number) if left is None else (-1.0, number),
-            "Multiply": (number, None),
-            "Divide": (1 / number if number else None, None),
+            "Add": (None, other),
+            "Subtract": (None, -other) if left is None else (-1.0, other),
+            "Multiply": (other, None),
+            "Divide": (1 / other if other else None, None),
         }[kind]
         return made.scaled(call, sources[0], scale, shift)
 
@@ -187,8 +195,10 @@ def _operation(kind: str) -> Builder:
 
 
 def _rescaling(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
+    if call.config.get("scale") is None:
+        raise IncompleteError("a Rescaling without its scale")
     scale, offset = (
-        np.asarray(call.config.get(key) or 0, np.float32) for key in ("scale", "offset")
+        numbers({key: 0.0, **call.config}, key, call.layer) for key in ("scale", "offset")
     )
     layer = Affine(call.name, sources[:1], call.layer, Parameter(scale), Parameter(offset))
     return made.append(layer)
@@ -198,15 +208,17 @@ def _normalization(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> s
     """(x − mean) / max(√variance, 1e-7), or its inverse; both adapted or stated in the config."""
     config = call.config
     if config.get("mean") is not None:
-        stated = (np.asarray(config[key], np.float32).ravel() for key in ("mean", "variance"))
+        stated = (numbers(config, key, call.layer).ravel() for key in ("mean", "variance"))
         mean, variance = (Parameter(one, (), f"{call.layer}.config") for one in stated)
     else:
         mean, variance = made.required(call, "mean"), made.required(call, "variance")
     if mean.array.size not in (1, made.width(sources[0])):
         raise IncompleteError("a Normalization over other axes than the units of a row")
+    if not (variance.array >= 0).all():
+        raise IncompleteError("a Normalization whose variance is negative or no number")
     deviation = np.maximum(np.sqrt(variance.array), np.float32(_SMALLEST_DEVIATION))
     stored = Parameter(deviation, variance.variables, variance.where)
-    if config.get("invert"):
+    if flag(config, "invert", call.layer):
         layer: Layer = Affine(call.name, sources[:1], call.layer, stored, mean)
     else:
         scope = scope_of(mean.name) if mean.variables else call.layer

@@ -11,6 +11,7 @@ import numpy as np
 from lnfold.checkpoint.variables import Variable
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.keras_config import Call
+from lnfold.network.keras_stated import shape, strange
 from lnfold.network.keras_variables import KerasVariables
 from lnfold.network.layers import (
     Activation,
@@ -82,6 +83,7 @@ class KerasLayers:
         self.masks = False
         self._ranks: dict[str, int | None] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}  # of inputs, without the rows
+        self._read: set[str] = set()
         self._steps: dict[str, int | None] = {}
         self._widths: dict[str, int] = {}
         self._held = KerasVariables(variables)
@@ -109,6 +111,7 @@ class KerasLayers:
 
     def append(self, layer: Layer, rank: int | None = None) -> str:
         self.layers.append(layer)
+        self._read.update(layer.inputs)
         self._widths[layer.name] = layer.output_width([self._widths[one] for one in layer.inputs])
         first = self._ranks[layer.inputs[0]] if layer.inputs else None
         self._ranks[layer.name] = first if rank is None else rank
@@ -164,7 +167,9 @@ class KerasLayers:
             return "identity"
         if isinstance(stated, dict):
             stated = stated.get("registered_name") or stated.get("class_name") or "an object"
-        function = str(_FUNCTIONS.get(stated, stated))
+        if not isinstance(stated, str):
+            raise strange("activation", "a layer", stated, "a name")
+        function = _FUNCTIONS.get(stated, stated)
         if function not in _KNOWN or (function == "hard_sigmoid" and self.version == 2):
             raise IncompleteError(f"the activation {stated} is none that lnfold knows")
         return function
@@ -207,6 +212,8 @@ class KerasLayers:
     def expect_last_axis(self, call: Call, value: str) -> None:
         axis = call.config.get("axis", -1)
         axes = axis if isinstance(axis, list) else [axis]
+        if not all(type(one) is int for one in axes):
+            raise strange("axis", call.layer, axis, "integers")
         rank = self.rank(value)
         if axes not in ([-1], [None if rank is None else rank - 1]):
             raise IncompleteError(f"{call.class_name} over axes {axes}, not the units of a row")
@@ -214,8 +221,7 @@ class KerasLayers:
     def flattened(self, value: str) -> bool:
         """Makes an input of several dimensions one row; whether it is one that nobody has read."""
         shape = self._shapes.get(value)
-        is_read = any(value in layer.inputs for layer in self.layers)
-        if shape is None or is_read:
+        if shape is None or value in self._read:
             return False
         width = math.prod(shape)
         places = [index for index, one in enumerate(self.inputs) if one.name == value]
@@ -225,20 +231,18 @@ class KerasLayers:
         return True
 
     def _input(self, call: Call) -> str:
-        shape = call.config.get("batch_shape") or call.config.get("batch_input_shape")
-        if isinstance(shape, dict):
-            shape = shape.get("items")
-        width = shape[-1] if isinstance(shape, list) and len(shape) > 1 else None
-        if not isinstance(width, int):
+        sizes = shape(call.config)
+        width = sizes[-1] if sizes is not None and len(sizes) > 1 else None
+        if width is None:
             self.gaps.append(Gap(f"the width of input '{call.name}' is not known"))
             width = 0
         self.inputs.append(Input(call.name, width))
         self._widths[call.name] = width
-        if isinstance(shape, list) and all(isinstance(one, int) for one in shape[1:]):
-            self._shapes[call.name] = tuple(shape[1:])
-        self._ranks[call.name] = len(shape) if isinstance(shape, list) else None
-        if isinstance(shape, list) and len(shape) == 3 and isinstance(shape[1], int):
-            self._steps[call.name] = shape[1]
+        if sizes is not None and None not in sizes[1:]:
+            self._shapes[call.name] = tuple(one for one in sizes[1:] if one is not None)
+        self._ranks[call.name] = None if sizes is None else len(sizes)
+        if sizes is not None and len(sizes) == 3 and sizes[1] is not None:
+            self._steps[call.name] = sizes[1]
         return call.name
 
     def _opaque(self, call: Call, sources: tuple[str, ...], reason: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from lnfold.network.keras_stated import mapping, number, strange, text
+
 _CALLED: Final = {
     "add": "Add",
     "subtract": "Subtract",
@@ -26,8 +28,8 @@ def class_of(layer: Mapping[str, Any]) -> str:
     An operation is called ``Operation Add``: Keras has layers of the same names, but only they
     have a ``dtype``, and their class may be all that tells them apart.
     """
-    name, module = str(layer["class_name"]), str(layer.get("module") or "")
-    config = layer["config"]
+    name, module = text(layer, "class_name", "a layer"), str(layer.get("module") or "")
+    config = mapping(layer, "config", name)
     if name in ("TFOpLambda", "SlicingOpLambda"):
         function = str(config.get("function", name)).rpartition(".")[2]
         return f"Operation {_CALLED.get(function, function)}"
@@ -55,7 +57,7 @@ def operands_of(node: Any) -> tuple[float | None, ...]:
     operands: list[float | None] = []
     for one in given:
         if isinstance(one, (int, float)) and not isinstance(one, bool):
-            operands.append(float(one))
+            operands.append(number({"args": one}, "args", "an operation"))
         elif len(references(one)) == 1:
             operands.append(None)
         else:
@@ -63,15 +65,20 @@ def operands_of(node: Any) -> tuple[float | None, ...]:
     return tuple(operands) if all(one is None for one in named.values()) else ()
 
 
-def references(node: Any) -> list[tuple[str, int, int]]:
+Reference = tuple[str, int, int]
+
+
+def references(node: Any) -> list[Reference]:
     """(layer, call, output) of every tensor in one entry of ``inbound_nodes``, in order."""
     return list(_each_reference(node))
 
 
-def _each_reference(node: Any) -> Iterator[tuple[str, int, int]]:
+def _each_reference(node: Any) -> Iterator[Reference]:
     if isinstance(node, dict):
         if node.get("class_name") == "__keras_tensor__":
             layer, call, output = node["config"]["keras_history"]
+            if not (isinstance(layer, str) and type(call) is type(output) is int):
+                raise strange("keras_history", "a tensor", node["config"]["keras_history"], "one")
             yield layer, call, output
         else:
             for value in node.values():

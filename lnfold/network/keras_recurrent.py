@@ -5,6 +5,7 @@ from __future__ import annotations
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.keras_config import Call
 from lnfold.network.keras_layers import IncompleteError, KerasLayers
+from lnfold.network.keras_stated import flag
 from lnfold.network.layers import LSTM
 from lnfold.network.scopes import scope_of
 
@@ -23,19 +24,19 @@ def lstm(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
     """
     config = call.config
     for key, what in _UNRUN.items():
-        if config.get(key):
+        if flag(config, key, call.layer):
             raise IncompleteError(what)
     if made.masks:
         raise IncompleteError("an LSTM behind a Masking layer, which leaves steps out")
     if made.rank(sources[0]) != 3 or len(sources) > 1:
         raise IncompleteError("an LSTM that reads other than one value of sequences")
     kernel, recurrent = made.required(call, "kernel"), made.required(call, "recurrent_kernel")
-    bias = made.required(call, "bias") if config.get("use_bias", True) else None
+    bias = made.required(call, "bias") if flag(config, "use_bias", call.layer, True) else None
     activation, gates = (
         Fact(made.known_function(config.get(key, default)), Source.CONFIG, f"{call.layer}.{key}")
         for key, default in (("activation", "tanh"), ("recurrent_activation", "sigmoid"))
     )
-    last = not config.get("return_sequences", False)
+    last = not flag(config, "return_sequences", call.layer)
     layer = LSTM(
         call.name,
         sources[:1],

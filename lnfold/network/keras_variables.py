@@ -29,11 +29,12 @@ class KerasVariables:
     def __init__(self, variables: Mapping[str, Variable]) -> None:
         self._by_group: dict[str, Held] = {}
         self._by_layer: dict[str, dict[str, Held]] = {}  # outermost layer → scope in it
-        self._by_scope: dict[str, Held] = {}
+        self._by_scope: dict[str, dict[str, Held]] = {}  # last part of a scope → scope
         for name, variable in variables.items():
             scope, _, leaf = name.rpartition("/")
             within, _, _ = variable.key.rpartition("/")
-            self._by_scope.setdefault(scope, {})[leaf] = variable
+            alike = self._by_scope.setdefault(scope.rpartition("/")[2], {})
+            alike.setdefault(scope, {})[leaf] = variable
             if within.endswith(_ARCHIVED):
                 group = within.removesuffix(_ARCHIVED)
                 self._by_group.setdefault(group, {})[leaf] = variable
@@ -50,7 +51,7 @@ class KerasVariables:
         if self._by_layer:
             scopes = self._by_layer.get((*call.models, call.layer)[0], {})
             return _one_of(scopes, call) if call.models else _only(scopes)
-        return _one_of(self._by_scope, call)
+        return _one_of(self._by_scope.get(call.layer.rpartition("/")[2], {}), call)
 
 
 def _named(held: Held, call: Call) -> Held:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from lnfold.network.evidence import Fact
 from lnfold.network.layer import Layer, Parameter, expect_units
+
+_LARGEST_EPSILON: Final = 3.4028234e38  # of float32, which graphs and networks compute in
+
+
+def is_epsilon(value: float) -> bool:
+    """Whether a norm can have this epsilon: no number below 0, no NaN, nothing infinite."""
+    return 0 <= value <= _LARGEST_EPSILON
 
 
 @dataclass(frozen=True, slots=True, eq=False)

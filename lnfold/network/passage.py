@@ -72,7 +72,7 @@ class Passage:
                 break
             passed.append(source)
             if self.graph.node(tensor).op == "Cast":
-                casts.append(int(self.graph.node(tensor).number("DstT", 1)))
+                casts.append(self.graph.node(tensor).integer("DstT", 1))
             tensor = source
         for one in passed:
             self._behind[one] = tensor
@@ -101,7 +101,7 @@ class Passage:
 
     def _keeps_values(self, node: Node) -> bool:
         """Whether a cast changes at most the precision of a value."""
-        before, after = int(node.number("SrcT", 1)), int(node.number("DstT", 1))
+        before, after = node.integer("SrcT", 1), node.integer("DstT", 1)
         if after not in _FLOATS:
             return False
         source = self.graph.node(node.inputs[0])

@@ -151,7 +151,7 @@ class LayerPatterns:
         """Split along the units, and x[:, a:b]."""
         if node.op == "Split" and len(node.inputs) == 2:
             units = self._shapes.units(node.inputs[1])
-            parts = int(node.number("num_split", 0))
+            parts = node.integer("num_split", 0)
             if not units or not parts or not self._is_last_axis(node.inputs[0], node.inputs[1]):
                 return None
             size, index = units // parts, int(tensor.partition(":")[2] or 0)
@@ -174,8 +174,8 @@ class LayerPatterns:
             return None
         bounds = []
         for axis in range(len(shape)):
-            low = 0 if int(node.number("begin_mask", 0)) >> axis & 1 else begin[axis]
-            high = None if int(node.number("end_mask", 0)) >> axis & 1 else end[axis]
+            low = 0 if node.integer("begin_mask", 0) >> axis & 1 else begin[axis]
+            high = None if node.integer("end_mask", 0) >> axis & 1 else end[axis]
             if axis != last and (low != 0 or high is not None):
                 return None
             bounds.append((low, high))

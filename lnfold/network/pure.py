@@ -46,7 +46,7 @@ def _broadcast(function: Callable[..., Any]) -> Callable[..., Array]:
 
 
 def _cast(node: Node, value: Array) -> Array:
-    number = int(node.number("DstT", 1))
+    number = node.integer("DstT", 1)
     if number not in _DTYPES:
         raise TypeError(f"a cast to DataType {number}")
     return value.astype(_DTYPES[number])
@@ -70,7 +70,7 @@ def _product(node: Node, x: Array, y: Array) -> Array:
 def _sliced(node: Node, x: Array, begin: Array, end: Array, step: Array) -> Array:
     if node.number("ellipsis_mask", 0) or node.number("new_axis_mask", 0):
         raise TypeError("a slice with an ellipsis or a new axis")
-    masks = [int(node.number(f"{name}_mask", 0)) for name in ("begin", "end", "shrink_axis")]
+    masks = [node.integer(f"{name}_mask", 0) for name in ("begin", "end", "shrink_axis")]
     places: list[int | slice] = []
     for axis, (start, stop, stride) in enumerate(zip(*map(_axes, (begin, end, step)), strict=True)):
         from_start, to_end, single = (mask >> axis & 1 for mask in masks)
@@ -92,8 +92,7 @@ def _different(parts: tuple[Array, ...]) -> tuple[Array, ...]:
 
 
 def _squeezed(node: Node, x: Array) -> Array:
-    axes = tuple(int(axis) for axis in node.attribute("squeeze_dims").numbers)
-    return np.squeeze(x, axes or None)
+    return np.squeeze(x, tuple(node.integers("squeeze_dims")) or None)
 
 
 def _sigmoid(x: Array) -> Array:
@@ -135,7 +134,7 @@ FUNCTIONS: Final[dict[str, Callable[..., Array]]] = {
     "Squeeze": _squeezed,
     "Transpose": lambda node, x, axes: np.transpose(x, _axes(axes)),
     "ConcatV2": lambda node, *parts: np.concatenate(_different(parts[:-1]), _axes(parts[-1])[0]),
-    "Pack": lambda node, *parts: np.stack(_different(parts), int(node.number("axis", 0))),
+    "Pack": lambda node, *parts: np.stack(_different(parts), node.integer("axis", 0)),
     "Fill": lambda node, shape, value: np.full(_fits(_axes(shape)), value),
     "StridedSlice": _sliced,
     "Slice": lambda node, x, begin, size: x[

@@ -14,6 +14,7 @@ from typing import Final
 from lnfold.network.algebra import Algebra, Expansion, Product, TooLongError
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.means import MeanOf, mean_of
+from lnfold.network.norms import is_epsilon
 
 _NEAR: Final = 14  # tensors between a norm's output and its root
 
@@ -87,12 +88,13 @@ class Roots:
 
     def _epsilon(self, argument: str, found: float | None) -> Fact[float] | None:
         """The number that is added, with the node that holds it."""
-        if found is None or found < 0:
+        if found is None or not is_epsilon(found):
             return None
         for one in self._algebra.operands(argument):
             if self._constants.is_number(one):
-                where = self._constants.value(one).where
-                return Fact(self._constants.number(one), Source.GRAPH, where)
+                number, where = self._constants.number(one), self._constants.value(one).where
+                if is_epsilon(number):
+                    return Fact(number, Source.GRAPH, where)
         return Fact(found, Source.GRAPH, argument)
 
     def _mean_square(self, argument: str, epsilon: Fact[float], mean: MeanOf) -> Statistics | None:

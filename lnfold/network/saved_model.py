@@ -19,6 +19,7 @@ from lnfold.network.functions import CALLS, Library, inlined
 from lnfold.network.graph import FIRST_SIGNATURE, Graph, Node, Signature, decode_nodes
 from lnfold.network.loops import Loop
 from lnfold.network.object_functions import called_functions
+from lnfold.network.wellformed import expect_outputs, is_reference
 
 _TENSORS: Final = [{1: ("key", TEXT), 2: ("value", {1: ("name", TEXT)})}]
 _SIGNATURE: Final = {1: ("inputs", _TENSORS), 2: ("outputs", _TENSORS)}
@@ -75,7 +76,7 @@ def _graph(data: bytes, found: dict[str, Any], path: str, objects_of: Span | Non
     if span is None:
         raise GraphError("no graph_def is in it, so it is no MetaGraphDef", file=path)
     nodes = decode_nodes(data, span, path)
-    signatures = _signatures(found["signatures"], nodes)
+    signatures = _signatures(found["signatures"], nodes, path)
     objects = _bound_objects(found["objects"], nodes)
     library = Library(data, message(data, _GRAPH, *span)["library"], path)
     loops: dict[str, Loop] = {}
@@ -90,6 +91,7 @@ def _graph(data: bytes, found: dict[str, Any], path: str, objects_of: Span | Non
             ends.append(found["saver"]["save_tensor"])
         # the first end's operations get the plainest names, and the last of a stack comes first
         nodes, loops = inlined(nodes, library, ends[::-1] if signatures else list(nodes), path)
+    expect_outputs(nodes, path)
     nodes, framed, inside = framed_loops(nodes)
     return Graph(nodes, path, signatures, objects, loops | framed, notes, frozenset(inside))
 
@@ -114,7 +116,9 @@ def _bound_objects(found: dict[str, Any] | None, nodes: dict[str, Node]) -> dict
     return objects
 
 
-def _signatures(found: list[dict[str, Any]], nodes: dict[str, Node]) -> tuple[Signature, ...]:
+def _signatures(
+    found: list[dict[str, Any]], nodes: dict[str, Node], path: str
+) -> tuple[Signature, ...]:
     """The signatures that deliver values, the one for serving first."""
     signatures = []
     for entry in found:
@@ -129,6 +133,9 @@ def _signatures(found: list[dict[str, Any]], nodes: dict[str, Node]) -> tuple[Si
             for key, tensor in outputs.items()
             if tensor.partition(":")[0] in nodes and nodes[tensor.partition(":")[0]].op != "NoOp"
         }
+        strange = [tensor for tensor in outputs.values() if not is_reference(tensor)]
+        if strange:
+            raise GraphError(f"a signature delivers '{strange[0]}', which names none", file=path)
         if outputs:
             signatures.append(Signature(entry["key"], inputs, outputs))
     return tuple(sorted(signatures, key=lambda one: (one.name != FIRST_SIGNATURE, one.name)))

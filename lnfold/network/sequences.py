@@ -93,7 +93,7 @@ class Sequences:
         ):
             return None
         begin, step = self._shapes.integers(node.inputs[1]), self._shapes.integers(node.inputs[3])
-        masks = [int(node.number(f"{one}_mask", 0)) for one in ("shrink_axis", "begin", "end")]
+        masks = [node.integer(f"{one}_mask", 0) for one in ("shrink_axis", "begin", "end")]
         if masks[:2] == [1, 0] and (begin, step) == ((-1,), (1,)):
             return 0
         whole = masks[0] == 2 and masks[1] == 1 and masks[2] & 1 == 1

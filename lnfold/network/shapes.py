@@ -220,7 +220,7 @@ def _reshaped(shape: Shape, target: Integers) -> Shape:
 
 
 def _squeezed(node: Node, shape: tuple[int | None, ...]) -> Shape:
-    named = [int(axis) % len(shape) for axis in node.attribute("squeeze_dims").numbers if shape]
+    named = [axis % len(shape) for axis in node.integers("squeeze_dims") if shape]
     if not named and None in shape:
         return None  # an unknown length may be 1
     return tuple(

@@ -32,9 +32,10 @@ def deviations(norm: Norm, read: Array) -> Array:
     s = sqrt(mean(y_c²) + epsilon); an unknown epsilon counts as 0.
     """
     y = np.asarray(read, np.float64)
-    if isinstance(norm, LayerNorm):
-        y = y - y.mean(axis=1, keepdims=True)
-    s: Array = np.sqrt(np.square(y).mean(axis=1) + (norm.epsilon.value or 0.0))
+    with np.errstate(all="ignore"):  # rows that are not finite have no finite s(x)
+        if isinstance(norm, LayerNorm):
+            y = y - y.mean(axis=1, keepdims=True)
+        s: Array = np.sqrt(np.square(y).mean(axis=1) + (norm.epsilon.value or 0.0))
     return s
 
 

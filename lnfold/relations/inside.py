@@ -48,7 +48,8 @@ def inside(network: Network, boxes: Mapping[str, Box], values: Mapping[str, Arra
     kept = int(held.sum())
     if kept == rows:
         return Inside(values, "the inputs used")
-    if kept >= ENOUGH:
+    # behind a sequence a value may have fewer rows than the inputs
+    if kept >= ENOUGH and all(len(array) == rows for array in values.values()):
         return Inside(
             {name: array[held] for name, array in values.items()},
             f"the {kept} of the {rows} inputs used that lie in the box",

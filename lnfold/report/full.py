@@ -39,6 +39,7 @@ class BoxOption:
         return {}
 
 
+@np.errstate(all="ignore")  # what is not finite is said of the values, not warned of
 def with_detail(report: Report, box: BoxOption | None = None, watch: Watch | None = None) -> Report:
     """The same report with the full account of every network.
 

@@ -90,6 +90,7 @@ class Question:
     against_tensorflow: bool = False
 
 
+@np.errstate(all="ignore")  # what is not finite is said of the values, not warned of
 def build_report(
     checkpoint: Checkpoint, recovery: Recovery, question: Question | None = None
 ) -> Report:

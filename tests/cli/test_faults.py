@@ -127,3 +127,13 @@ def test_every_width_of_terminal_shows_the_report(samples, columns, command):
     layers = ("Dense 64", "LayerNorm", "relu", "tanh")
     assert all(layer in " ".join(done.stdout.split()) for layer in layers)
     assert max(map(len, done.stdout.splitlines())) <= WIDEST
+
+
+@pytest.mark.parametrize("epsilon", ["nan", "inf", "-1", "1e39", "1e400", "x"])
+@pytest.mark.parametrize("command", ["inspect", "fold", "check", "explain", "graph"])
+def test_an_epsilon_that_no_norm_can_have_is_bad_usage(lnfold, samples, command, epsilon):
+    """Every command that takes one says so, before it opens anything."""
+    result = lnfold(command, samples / "nothing", "--epsilon", epsilon)
+
+    assert result.code == 2
+    assert "--epsilon" in result.err
