@@ -13,6 +13,7 @@ from typing import Any
 from lnfold.errors import DamagedError
 from lnfold.folding.deferred import Carried, Deviation, Divided, TriangleDeviation
 from lnfold.network import layers as records
+from lnfold.network.claims import Claim
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import Array, Gap, Input, Layer, Network, Parameter
 
@@ -38,6 +39,15 @@ def network_record(network: Network, prefix: str, arrays: dict[str, Array]) -> J
         "outputs": list(network.outputs),
         "wiring": _fact(network.wiring),
         "precision": network.precision,
+        "claims": [
+            {
+                "what": one.what,
+                "layer": one.layer,
+                "fact": _fact(one.fact),
+                "option": one.option,
+            }
+            for one in network.claims
+        ],
         "gaps": [{"what": gap.what, "remedy": gap.remedy} for gap in network.gaps],
         "layers": [
             _layer_record(layer, f"{prefix}layer{number}/", arrays)
@@ -64,6 +74,10 @@ def network_of(record: Json, arrays: Mapping[str, Array], where: str) -> Network
             _fact_of(record["wiring"]),
             tuple(Gap(one["what"], one["remedy"]) for one in record.get("gaps", ())),
             precision=record["precision"],
+            claims=tuple(
+                Claim(one["what"], one["layer"], _fact_of(one["fact"]), one["option"])
+                for one in record.get("claims", ())
+            ),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedError(
@@ -103,8 +117,14 @@ def _layer(record: Json, arrays: Mapping[str, Array]) -> Layer:
 
 
 def _fact(fact: Fact[Any]) -> Json:
-    return {"value": fact.value, "source": fact.source.value, "where": fact.where}
+    return {
+        "value": fact.value,
+        "source": fact.source.value,
+        "where": fact.where,
+        "confidence": fact.confidence,
+    }
 
 
 def _fact_of(record: Json) -> Fact[Any]:
-    return Fact(record["value"], Source(record["source"]), record["where"])
+    trust = record.get("confidence", "")
+    return Fact(record["value"], Source(record["source"]), record["where"], trust)

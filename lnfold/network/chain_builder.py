@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from lnfold.checkpoint.variables import Variable
+from lnfold.network.claims import OUTPUT_ACTIVATION, STANDARDIZED, Claim
 from lnfold.network.conventions import Convention, Order
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import (
@@ -53,14 +54,16 @@ class ChainBuilder:
     inputs: list[Input] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
 
     def observation(self, width: int) -> tuple[str, int]:
         """The first value: an input, standardised where a known library's sums lie beside."""
         source = Input("observation", width)
         self.inputs.append(source)
-        clip = None if self.convention is None else self.convention.clip
+        row = self.convention
+        clip = None if row is None else row.clip
         sums = [f"obs_rms/{name}" for name in ("runningsum", "runningsumsq", "count")]
-        if clip is None or not all(name in self.variables for name in sums):
+        if row is None or clip is None or not all(name in self.variables for name in sums):
             return source.name, width
         total, squares, count = (self.variables[name].read().astype(float) for name in sums)
         if total.shape != (width,) or not np.all(count > 0):
@@ -77,6 +80,8 @@ class ChainBuilder:
                 Parameter(deviation.astype(np.float32), tuple(sums)),
             )
         )
+        said = Fact(f"by obs_rms, ±{clip:g}", Source.CONVENTION, row.library, row.confidence)
+        self.claims.append(Claim(STANDARDIZED, "obs_rms", said, "--layers or --examples"))
         bound = np.asarray(clip, np.float32)
         self.layers.append(
             Clip("obs_rms/clip", ("obs_rms",), "obs_rms", Parameter(-bound), Parameter(bound))
@@ -86,24 +91,28 @@ class ChainBuilder:
     def block(
         self,
         dense: Group,
-        norm: Group | None,
+        norms: Sequence[Group],
         value: str,
         width: int,
         order: Order | None,
         last: bool,
     ) -> tuple[str, int]:
-        """A dense layer with its norm and its activation; the value and width they deliver."""
-        if norm is not None and order is Order.NORM_DENSE:
-            value = self.norm(norm, value, width)
-            norm = None
+        """A dense layer with the norms behind it and its activation; the value they deliver.
+
+        The norms stand in front of the activation, or behind it.
+        """
         value, width = self.dense(dense, value, width)
         activation = self._activation(last)
-        if norm is not None and order is Order.DENSE_ACT_NORM:
+        behind = order in (Order.DENSE_ACT_NORM, Order.NORM_DENSE)
+        if behind:
             value = self._activate(dense.label, activation, value)
-            return self.norm(norm, value, width), width
-        if norm is not None:
+        for norm in norms:
             value = self.norm(norm, value, width)
-        return self._activate(dense.label, activation, value), width
+        if not behind:
+            value = self._activate(dense.label, activation, value)
+        if last and activation.value == "identity":
+            self.claims.append(Claim(OUTPUT_ACTIVATION, value, activation, "--output-activation"))
+        return value, width
 
     def dense(self, group: Group, value: str, width: int) -> tuple[str, int]:
         """A dense layer. An action joins where a critic's kernel is wider than its input."""
@@ -136,19 +145,15 @@ class ChainBuilder:
         self.inputs.append(missing)
         return missing.name
 
-    def width_taken(self, group: Group) -> int:
-        """The inputs of a dense group."""
-        kernel = self._kernel(group)
-        if kernel is not None:
-            return kernel.shape[0]
-        return self.variables[group.members[VariableRole.KERNEL]].shape[-2]
+    def widths(self, group: Group) -> tuple[int, int]:
+        """What a dense group takes and delivers, by the shape of its kernel."""
+        name = group.members[VariableRole.KERNEL]
+        taken, units = self.variables[name].shape[-2:]
+        return (units, taken) if name.endswith("/" + _TRANSPOSED) else (taken, units)
 
-    def units(self, group: Group) -> int:
-        """The units of a dense group."""
-        kernel = self._kernel(group)
-        if kernel is not None:
-            return kernel.shape[1]
-        return self.variables[group.members[VariableRole.KERNEL]].shape[-1]
+    def size(self, group: Group) -> int:
+        """How many numbers a norm holds."""
+        return self.variables[next(iter(group.members.values()))].size
 
     def _kernel(self, group: Group) -> Parameter | None:
         """The kernel [inputs, units], None where it is that of no dense layer."""

@@ -14,9 +14,10 @@ from dataclasses import replace
 from lnfold.checkpoint.natural_order import natural_order
 from lnfold.checkpoint.variables import Variable
 from lnfold.network.chain_builder import ChainBuilder
-from lnfold.network.conventions import convention_of
-from lnfold.network.evidence import Fact
-from lnfold.network.layer_order import in_order, order_of_family, pairs_in_order
+from lnfold.network.claims import PLACEMENT, SEQUENCE, Claim
+from lnfold.network.conventions import Order, convention_of
+from lnfold.network.evidence import Fact, replaced
+from lnfold.network.layer_order import Arranged, arranged, order_of_family
 from lnfold.network.layers import Gap, Network
 from lnfold.network.positions import Place
 from lnfold.network.roles import role_of
@@ -44,11 +45,10 @@ def networks_from_names(
     networks: list[Network] = []
     unplaced: dict[str, list[Group]] = {}
     for scope, family in _families(groups).items():
-        ordered = in_order(family, places) if any(one.is_dense for one in family) else None
-        if ordered is None:
+        chain = _chain(scope, family, variables, settings, places)
+        if chain is None:
             unplaced.setdefault(scope.partition("/")[0], []).extend(family)
         else:
-            chain = _chain(scope, ordered, variables, settings, places)
             networks.append(replace(chain, gaps=(*chain.gaps, *_doubts(strange.get(scope, ())))))
     taken = {network.name for network in networks}
     for scope, family in unplaced.items():
@@ -88,39 +88,33 @@ def _builder(
 
 def _chain(
     scope: str,
-    ordered: Sequence[Group],
+    family: Sequence[Group],
     variables: Mapping[str, Variable],
     settings: Settings,
     places: Mapping[str, Place],
-) -> Network:
-    """The layers of one scope, each reading the one before it."""
-    built = _builder(scope, ordered, variables, settings)
-    order = order_of_family(ordered, settings, built.convention, places)
-    if not order.known:
+) -> Network | None:
+    """The layers of one scope, each reading the one before it; None where nothing tells which."""
+    if not any(group.is_dense for group in family):
+        return None
+    built = _builder(scope, family, variables, settings)
+    order = order_of_family(family, settings, built.convention, places)
+    widths = {group.scope: built.widths(group) for group in family if group.is_dense}
+    sizes = {group.scope: built.size(group) for group in family if group.is_norm}
+    joins = built.role.part == "critic"
+    found = arranged(family, widths, sizes, places, order.value, joins)
+    if found is None:
+        return None
+    if sizes and not order.known:
         built.gaps.append(
             Gap(
                 "the order of dense layer, norm and activation is not known",
                 "Give --order dense-norm-act, dense-act-norm or norm-dense.",
             )
         )
-    pairs = pairs_in_order(ordered)
-    if pairs is None:
-        return _unwired(scope or "network", ordered, variables, settings)
-    value, width = built.observation(built.width_taken(pairs[0][0]))
-    heads = _heads([dense for dense, _ in pairs], built)
-    hidden: tuple[str, int] | None = None
-    outputs: list[str] = []
-    for index, (dense, norm) in enumerate(pairs):
-        if index in heads:
-            hidden = hidden or (value, width)
-            value, width = built.block(dense, norm, *hidden, order.value, True)
-            outputs.append(value)
-        else:
-            value, width = built.block(dense, norm, value, width, order.value, False)
-    _doubt_siblings(built, pairs, outputs)
-    wiring = Fact(
-        order.value.value if order.value else None, order.source, order.where, order.confidence
-    )
+    outputs = _layers(built, found, order.value)
+    wiring: Fact[str] = replaced(order, order.value.value if order.value else None)
+    if not sizes:
+        wiring = replaced(found.sequence, Order.DENSE_NORM_ACT.value)
     return Network(
         scope or "network",
         tuple(built.inputs),
@@ -128,7 +122,35 @@ def _chain(
         tuple(built.layers),
         wiring,
         tuple(built.gaps),
+        claims=(*_claims(family, found), *built.claims),
     )
+
+
+def _layers(built: ChainBuilder, found: Arranged, order: Order | None) -> list[str]:
+    """Builds the layers of an arrangement; the outputs."""
+    denses, (first, *norms) = found.arrangement.denses, found.arrangement.norms
+    value, width = built.observation(built.widths(denses[0])[0])
+    for norm in first:
+        value = built.norm(norm, value, width)
+    heads = _heads(denses, built)
+    hidden: tuple[str, int] | None = None
+    outputs: list[str] = []
+    for index, (dense, behind) in enumerate(zip(denses, norms, strict=True)):
+        if index in heads:
+            hidden = hidden or (value, width)
+            value, width = built.block(dense, behind, *hidden, order, True)
+            outputs.append(value)
+        else:
+            value, width = built.block(dense, behind, value, width, order, False)
+    _doubt_siblings(built, denses, outputs)
+    return outputs
+
+
+def _claims(family: Sequence[Group], found: Arranged) -> list[Claim]:
+    """The sequence of the dense layers, where there is more than one, and each norm's place."""
+    claims = [Claim(SEQUENCE, "", found.sequence)] if len(found.arrangement.denses) > 1 else []
+    labels = {group.scope: group.label for group in family}
+    return claims + [Claim(PLACEMENT, labels[norm], fact) for norm, fact in found.places.items()]
 
 
 def _heads(denses: Sequence[Group], built: ChainBuilder) -> range:
@@ -140,20 +162,18 @@ def _heads(denses: Sequence[Group], built: ChainBuilder) -> range:
     """
     examples = built.settings.examples
     told = 0 if examples is None else len(examples.outputs)
-    if 1 < told <= len(denses) and len({built.width_taken(one) for one in denses[-told:]}) == 1:
+    if 1 < told <= len(denses) and len({built.widths(one)[0] for one in denses[-told:]}) == 1:
         return range(len(denses) - told, len(denses))
     first = len(denses) - 1
     while first > 0:
-        taken, before = built.width_taken(denses[first]), denses[first - 1]
-        if taken == built.units(before) or taken != built.width_taken(before):
+        (taken, _), before = built.widths(denses[first]), built.widths(denses[first - 1])
+        if taken == before[1] or taken != before[0]:
             break
         first -= 1
     return range(first, len(denses))
 
 
-def _doubt_siblings(
-    built: ChainBuilder, pairs: Sequence[tuple[Group, Group | None]], outputs: Sequence[str]
-) -> None:
+def _doubt_siblings(built: ChainBuilder, denses: Sequence[Group], outputs: Sequence[str]) -> None:
     """A gap where there are several heads: nothing says which of them has an activation.
 
     Examples can tell, head by head.
@@ -161,8 +181,8 @@ def _doubt_siblings(
     if len(outputs) > 1 and built.settings.examples is None:
         built.gaps.append(
             Gap(
-                f"'{pairs[-1][0].label}' seems to be a second head beside "
-                f"'{pairs[-2][0].label}', whose activation is not known",
+                f"'{denses[-1].label}' seems to be a second head beside "
+                f"'{denses[-2].label}', whose activation is not known",
                 "Keep the .meta or SavedModel beside the checkpoint.",
             )
         )
@@ -177,10 +197,10 @@ def _unwired(
     for scope in natural_order(by_scope):
         group = by_scope[scope]
         if group.is_dense:
-            width = built.width_taken(group)
+            width, _ = built.widths(group)
             built.dense(group, built.open_input(group, width), width)
         else:
-            width = variables[next(iter(group.members.values()))].size
+            width = built.size(group)
             built.norm(group, built.open_input(group, width), width)
     built.gaps.insert(
         0,

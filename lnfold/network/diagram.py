@@ -65,10 +65,19 @@ def _boxes(network: Network) -> Iterator[tuple[str, str, bool]]:
         yield layer.name, label(layer), False
 
 
-def _arrows(network: Network) -> Iterator[tuple[str, str]]:
+def _arrows(network: Network) -> Iterator[tuple[str, str, str]]:
+    """(value, layer that reads it, a question mark where that is assumed)."""
+    doubtful = network.doubtful
     for layer in network.layers:
         for source in layer.inputs:
-            yield source, layer.name
+            yield source, layer.name, "?" if layer.name in doubtful else ""
+
+
+def _ends(network: Network) -> Iterator[tuple[str, str]]:
+    """(output, what is assumed of its activation)."""
+    ends = network.assumed_ends
+    for value in network.outputs:
+        yield value, "identity?" if value in ends else ""
 
 
 def _mermaid(network: Network) -> Iterator[str]:
@@ -77,10 +86,10 @@ def _mermaid(network: Network) -> Iterator[str]:
     for value, text, outside in _boxes(network):
         box = f'(["{_html(text)}"])' if outside else f'["{_html(text)}"]'
         yield f"    {ids[value]}{box}"
-    for source, target in _arrows(network):
-        yield f"    {ids[source]} --> {ids[target]}"
-    for number, value in enumerate(network.outputs):
-        yield f'    {ids[value]} --> o{number}(["{_html(value)}"])'
+    for source, target, doubt in _arrows(network):
+        yield f"    {ids[source]} -->{doubt and f'|{doubt}|'} {ids[target]}"
+    for number, (value, doubt) in enumerate(_ends(network)):
+        yield f'    {ids[value]} -->{doubt and f"|{doubt}|"} o{number}(["{_html(value)}"])'
 
 
 def _dot(network: Network) -> Iterator[str]:
@@ -90,11 +99,11 @@ def _dot(network: Network) -> Iterator[str]:
     for value, text, outside in _boxes(network):
         shape = ", shape=ellipse" if outside else ""
         yield f"    {ids[value]} [label={_quoted(text)}{shape}];"
-    for source, target in _arrows(network):
-        yield f"    {ids[source]} -> {ids[target]};"
-    for number, value in enumerate(network.outputs):
+    for source, target, doubt in _arrows(network):
+        yield f"    {ids[source]} -> {ids[target]}{doubt and f' [label={_quoted(doubt)}]'};"
+    for number, (value, doubt) in enumerate(_ends(network)):
         yield f"    o{number} [label={_quoted(value)}, shape=ellipse];"
-        yield f"    {ids[value]} -> o{number};"
+        yield f"    {ids[value]} -> o{number}{doubt and f' [label={_quoted(doubt)}]'};"
     yield "}"
 
 

@@ -22,6 +22,7 @@ class Source(Enum):
     CONFIG = "config"
     OBJECT_GRAPH = "object_graph"
     NAMES = "names"
+    SHAPES = "shapes"
     EXAMPLES = "examples"
     CONVENTION = "convention"
     UNKNOWN = "unknown"
@@ -42,6 +43,7 @@ _SENTENCES = {
     Source.CONFIG: "read from the Keras config",
     Source.OBJECT_GRAPH: "read from the object graph",
     Source.NAMES: "read from the names of variables",
+    Source.SHAPES: "the only one of a chain that fits the shapes",
     Source.EXAMPLES: "settled by the examples: the only candidate that reproduces them",
     Source.CONVENTION: "assumed: what the library that the names betray does",
     Source.UNKNOWN: "unknown: nothing in the checkpoint says it",

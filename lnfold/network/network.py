@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from lnfold.errors import UnknownNameError
+from lnfold.network.claims import OUTPUT_ACTIVATION, Assumption, Claim, assumptions, doubtful
 from lnfold.network.evidence import Fact
 from lnfold.network.layer import Layer
 
@@ -52,6 +53,8 @@ class Network:
             own rounding is that of this type.
         behind: the operations of the graph that read an output on and are no part of the network.
         averages: variable → the moving average that is read in its place, where one is.
+        claims: what is said of how layers follow each other, where no graph and no config says
+            it; empty where one does, and ``wiring`` says it all.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Network:
     precision: str = "float32"
     behind: tuple[str, ...] = ()
     averages: Mapping[str, str] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
 
     def __post_init__(self) -> None:
         known = {one.name for one in self.inputs}
@@ -75,6 +79,25 @@ class Network:
     @property
     def complete(self) -> bool:
         return not self.gaps
+
+    @property
+    def assumed(self) -> tuple[Assumption, ...]:
+        """What of it is assumed and may be wrong; empty where all is read, given or settled."""
+        return tuple(assumptions(self.wiring, self.claims, self.layers, self.outputs))
+
+    @property
+    def doubtful(self) -> set[str]:
+        """The names of the layers of which it is assumed what they read."""
+        return doubtful(self.wiring, self.claims, self.layers)
+
+    @property
+    def assumed_ends(self) -> set[str]:
+        """The outputs of which it is assumed that no activation follows."""
+        return {
+            one.layer
+            for one in self.claims
+            if one.what == OUTPUT_ACTIVATION and one.fact.source.assumed
+        }
 
     def layer(self, name: str) -> Layer:
         """The layer of that name; UnknownNameError where there is none."""

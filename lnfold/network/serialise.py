@@ -16,6 +16,7 @@ import numpy as np
 
 from lnfold.errors import GraphError
 from lnfold.network import layers as records
+from lnfold.network.claims import Claim
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import Gap, Input, Layer, Network, Parameter
 
@@ -41,6 +42,15 @@ def to_json(network: Network) -> Json:
         "wiring": _fact(network.wiring),
         "gaps": [{"what": gap.what, "remedy": gap.remedy} for gap in network.gaps],
         "precision": network.precision,
+        "claims": [
+            {
+                "what": one.what,
+                "layer": one.layer,
+                "fact": _fact(one.fact),
+                "option": one.option,
+            }
+            for one in network.claims
+        ],
     }
 
 
@@ -62,6 +72,10 @@ def from_json(found: Mapping[str, Any], read: Callable[[str], np.ndarray]) -> Ne
             wiring=_fact_from(found["wiring"]),
             gaps=tuple(Gap(one["what"], one["remedy"]) for one in found["gaps"]),
             precision=found["precision"],
+            claims=tuple(
+                Claim(one["what"], one["layer"], _fact_from(one["fact"]), one["option"])
+                for one in found["claims"]
+            ),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise GraphError(f"this is no network that lnfold wrote ({error!r})") from error

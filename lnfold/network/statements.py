@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lnfold.network.claims import PLACEMENT, SEQUENCE, called
 from lnfold.network.context import norm_contexts, order_of
 from lnfold.network.evidence import Fact, Source, replaced
 from lnfold.network.layers import (
@@ -62,6 +63,10 @@ def _of_network(network: Network) -> Iterator[Statement]:
     if not normed and wiring.source not in _READ and wiring.known:
         shown = "dense-act"  # without a norm, all orders are one
     yield _stated("", "order", replaced(wiring, shown), "--order" if normed else "")
+    for claim in network.claims:
+        if claim.what != PLACEMENT:
+            yield _stated("", claim.what, claim.fact, claim.option)
+    placed = {claim.layer: claim for claim in network.claims if claim.what == PLACEMENT}
     found = wiring.source if wiring.source in _READ else Source.NAMES
     for one in network.inputs:
         width = f"{one.name} [{one.width or '?'}]"
@@ -69,10 +74,17 @@ def _of_network(network: Network) -> Iterator[Statement]:
     for name in network.outputs:
         option = "--output-node" if found is Source.GRAPH else ""
         where = name if found in _READ else ""
-        yield Statement("", "output", name, found, where, option=option)
+        last = [claim for claim in network.claims if claim.what == SEQUENCE]
+        if last:
+            yield _stated("", "output", replaced(last[0].fact, name), last[0].option)
+        else:
+            yield Statement("", "output", name, found, where, option=option)
     contexts = {one.norm: one for one in norm_contexts(network)}
     for layer in network.layers:
         yield from _of_layer(network, layer, found)
+        if layer.name in placed:
+            claim = placed[layer.name]
+            yield _stated(layer.name, claim.what, claim.fact, claim.option)
         if layer.name in contexts:
             context = contexts[layer.name]
             yield Statement(layer.name, "context", context.sentence, wiring.source, layer.input)
@@ -94,7 +106,8 @@ def _seen_at(network: Network, one: Input, found: Source) -> str:
 
 def _of_layer(network: Network, layer: Layer, found: Source) -> Iterator[Statement]:
     for what, fact in layer.facts():
-        yield _stated(layer.name, _called(what), fact, _option(network, layer))
+        _, option = called(what, layer.name in network.outputs)
+        yield _stated(layer.name, _called(what), fact, option)
     if isinstance(layer, Activation) and layer.alpha is not None:
         yield Statement(layer.name, "alpha", layer.alpha, layer.function.source, layer.name)
     if isinstance(layer, Opaque):
@@ -129,9 +142,3 @@ def _stated(layer: str, what: str, fact: Fact[Any], option: str) -> Statement:
 
 def _called(field: str) -> str:
     return {"function": "activation"}.get(field, field)
-
-
-def _option(network: Network, layer: Layer) -> str:
-    if isinstance(layer, Norm):
-        return "--epsilon"
-    return "--output-activation" if layer.name in network.outputs else "--activation"

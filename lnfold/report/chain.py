@@ -33,6 +33,7 @@ from lnfold.network.layers import (
 )
 
 ARROW = " → "
+DOUBT = "? "  # in front of a step of which it is assumed that it follows
 _TITLES = {
     LayerNorm: "LayerNorm",
     RMSNorm: "RMSNorm",
@@ -50,8 +51,22 @@ def chains(network: Network) -> list[str]:
     lines = []
     shown: set[str] = set()
     for output in network.outputs:
-        lines.append(ARROW.join(_way(network, output, shown)))
+        lines.append(joined(_way(network, output, shown)))
     return lines
+
+
+def joined(said: Sequence[str], space: str = " ") -> str:
+    """Steps with arrows between them, →? in front of those of which it is assumed.
+
+    Args:
+        space: what stands between the words of one step.
+    """
+    text = ""
+    for one in said:
+        doubt = one.startswith(DOUBT)
+        arrow = ARROW.rstrip() + DOUBT if doubt else ARROW
+        text += (arrow if text else "") + one.removeprefix(DOUBT).replace(" ", space)
+    return text
 
 
 def _way(network: Network, output: str, shown: set[str]) -> list[str]:
@@ -78,10 +93,14 @@ def _way(network: Network, output: str, shown: set[str]) -> list[str]:
 def steps(network: Network, layers: Sequence[Layer]) -> list[str]:
     """Layers that follow each other, in words; what is not run in a row is counted."""
     said: list[str] = []
+    doubtful, ends = network.doubtful, network.assumed_ends
     for runs, group in groupby(layers, lambda layer: not isinstance(layer, Opaque)):
         several = list(group)
         if runs or len(several) == 1:
-            said += [_step(network, layer) for layer in several]
+            for layer in several:
+                doubt = DOUBT if layer.name in doubtful else ""
+                said.append(doubt + _step(network, layer))
+                said += ["identity?"] if layer.name in ends else []
         else:
             said.append(f"({len(several)} operations not run)")
     return said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lnfold.figures import printable
 from lnfold.network.layers import Network, Norm
-from lnfold.report.chain import title
+from lnfold.report.chain import DOUBT, title
 from lnfold.report.html_elements import Markup, joined, tag
 
 WIDTH, HEIGHT, GAP, ROW = 128, 34, 30, 52
@@ -14,10 +14,12 @@ PER_LINE = 6  # columns before the drawing goes on below
 def diagram(network: Network, number: int = 0) -> Markup:
     """The drawing, with the chain in words as its alternative; ``number`` makes its ids unique."""
     depth = {one.name: 0 for one in network.inputs}
+    doubtful, ends = network.doubtful, network.assumed_ends
     labels = {one.name: f"{one.name} [{one.width or '?'}]" for one in network.inputs}
     for layer in network.layers:
         depth[layer.name] = 1 + max((depth[name] for name in layer.inputs), default=0)
-        labels[layer.name] = title(layer)
+        doubt = DOUBT if layer.name in doubtful else ""
+        labels[layer.name] = doubt + title(layer) + (" identity?" if layer.name in ends else "")
     # an input stands just in front of its first reader
     for one in network.inputs:
         readers = [depth[layer.name] for layer in network.consumers(one.name)]

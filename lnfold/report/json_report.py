@@ -85,6 +85,10 @@ def _network(one: NetworkReport) -> Json:
         "gaps": [{"what": gap.what, "remedy": gap.remedy} for gap in network.gaps],
         "behind": list(network.behind),
         "wiring": _fact(network.wiring),
+        "assumed": [
+            {"what": fact.what, "value": fact.value, "why": fact.why, "remedy": fact.remedy}
+            for fact in network.assumed
+        ],
         "inputs": [{"name": value.name, "width": value.width} for value in network.inputs],
         "outputs": [_output(network, name) for name in network.outputs],
         "layers": [_layer(layer) for layer in network.layers],

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lnfold.figures import printable, shortest
+from lnfold.network.claims import PLACEMENT, called
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import Activation, Network, Norm
 from lnfold.network.statements import Statement, statements
@@ -70,13 +71,15 @@ def _evidence(network: Network) -> Iterator[Text]:
     for layer in network.layers:
         if isinstance(layer, Norm) and layer.epsilon.value is not None:
             say(f"epsilon {shortest(layer.epsilon.value)}", layer.epsilon, "--epsilon")
-    if network.wiring.known:
+    normed = any(one.what == PLACEMENT for one in network.claims)
+    if network.wiring.known and (normed or not network.claims):
         say("order", network.wiring, "--order")
+    for one in network.claims:
+        say("placement of the norms" if one.what == PLACEMENT else one.what, one.fact, one.option)
     for layer in network.layers:
         if isinstance(layer, Activation) and layer.function.known:
             last = layer.name in network.outputs
-            option = "--output-activation" if last else "--activation"
-            say("activations", layer.function, option)
+            say("activations", layer.function, called("function", last)[1])
     for (source, where, confidence), options in said.items():
         *others, last_one = options
         line = Text(f"{', '.join(others)} and {last_one}" if others else last_one)
@@ -134,6 +137,7 @@ _KINDS: Final = {
     Source.CONFIG: "config",
     Source.OBJECT_GRAPH: "object graph",
     Source.NAMES: "by its name",
+    Source.SHAPES: "the only one of a chain that fits the shapes",
     Source.EXAMPLES: "examples",
     Source.OPTION: "option",
 }

@@ -21,7 +21,7 @@ from typing import Final
 from lnfold.errors import GraphError
 from lnfold.figures import printable
 from lnfold.network.layers import Add, Concat, Layer, Multiply, Network
-from lnfold.report.chain import ARROW, outside, steps, title
+from lnfold.report.chain import joined, outside, steps, title
 from lnfold.report.runs import Run, runs_of
 
 _DEEPEST: Final = 12  # branches inside branches
@@ -110,7 +110,7 @@ class _Drawing:
             said.append(self._join(layers[0]))
             layers = layers[1:]
         said += steps(self._network, layers)
-        text = ARROW.join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in said)
+        text = joined(said, "\N{NO-BREAK SPACE}")
         outputs = self._network.outputs
         if run.last in outputs and len(outputs) > 1:
             name = printable(run.last.removeprefix(f"{self._network.name}/"))

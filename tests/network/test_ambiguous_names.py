@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from lnfold.network.claims import PLACEMENT
+from lnfold.network.evidence import Source
 from lnfold.network.layers import Activation, Dense, Network, Norm
 from lnfold.network.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, OtherNorm, RMSNorm
 from lnfold.network.recover import recover
@@ -49,14 +51,20 @@ def said(recovery: Recovery) -> str:
 
 
 def marked(recovery: Recovery) -> bool:
-    """Whether every fact of every complete network says that it is assumed."""
+    """Whether every fact of every complete network says that it is assumed, or that shapes or
+    scopes tell it."""
     facts = [
         fact
         for network in recovery.networks
         if network.complete
-        for fact in (network.wiring, *(one for layer in network.layers for _, one in layer.facts()))
+        for fact in (
+            network.wiring,
+            *(claim.fact for claim in network.claims),
+            *(one for layer in network.layers for _, one in layer.facts()),
+        )
     ]
-    return all(fact.source.assumed and fact.confidence for fact in facts)
+    told = (Source.SHAPES, Source.NAMES)
+    return all(fact.source in told or (fact.source.assumed and fact.confidence) for fact in facts)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +236,7 @@ def test_numbers_that_begin_late_and_go_past_nine_are_ranked():
 
 
 def test_a_norm_on_the_input_is_seen_by_its_width():
-    """LayerNorm as wide as the observation is none of the first layer."""
+    """LayerNorm as wide as the observation stands in front of the first layer."""
     recovery = found(
         *norm("actor/LayerNorm", 5),
         *dense("actor/dense", 5, 8),
@@ -236,8 +244,12 @@ def test_a_norm_on_the_input_is_seen_by_its_width():
         *dense("actor/dense_1", 8, 2),
     )
 
-    assert not only(recovery).complete
-    assert "holds 5 numbers for 8 units" in said(recovery)
+    network = only(recovery)
+    kinds = [layer.kind for layer in network.layers]
+    assert kinds == ["layer_norm", "dense", "layer_norm", "activation", "dense", "activation"]
+    placed = [claim.fact for claim in network.claims if claim.what == PLACEMENT]
+    assert {fact.source for fact in placed} == {Source.SHAPES}
+    assert [fact.value for fact in placed] == ["in front of 'actor/dense'", "behind 'actor/dense'"]
 
 
 def test_kernels_of_other_forms_are_turned_or_refused():
