@@ -76,7 +76,8 @@ def _norm(kind: type[Norm], *gains: str) -> Builder:
             made.expect_last_axis(call, sources[0])
         except IncompleteError as reason:
             made.gaps.append(Gap(f"{reason} (layer '{call.layer}')"))
-            return made.append(OtherNorm(*place))
+            axes = made.axes(call, sources[0]) if kind is LayerNorm else ()
+            return made.append(OtherNorm(*place, axes))
         if kind is BatchNorm:
             mean = made.required(call, "moving_mean")
             return made.append(BatchNorm(*place, mean, made.required(call, "moving_variance")))

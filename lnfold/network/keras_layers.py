@@ -210,13 +210,24 @@ class KerasLayers:
         return name not in self._widths
 
     def expect_last_axis(self, call: Call, value: str) -> None:
-        axis = call.config.get("axis", -1)
-        axes = axis if isinstance(axis, list) else [axis]
+        axes = self.axes(call, value)
+        last = (-1,) if (rank := self.rank(value)) is None else (rank - 1,)
+        if axes != last:
+            listed = _listed(call.config.get("axis", -1))
+            raise IncompleteError(f"{call.class_name} over axes {listed}, not the units of a row")
+
+    def axes(self, call: Call, value: str) -> tuple[int, ...]:
+        """The axes that a layer's config names, counted from the front where the rank is known.
+
+        Raises:
+            GraphError: they are no integers.
+        """
+        stated = call.config.get("axis", -1)
+        axes = _listed(stated)
         if not all(type(one) is int for one in axes):
-            raise strange("axis", call.layer, axis, "integers")
-        rank = self.rank(value)
-        if axes not in ([-1], [None if rank is None else rank - 1]):
-            raise IncompleteError(f"{call.class_name} over axes {axes}, not the units of a row")
+            raise strange("axis", call.layer, stated, "integers")
+        rank = self.rank(value) or 0
+        return tuple(one + rank if one < 0 else one for one in axes)
 
     def flattened(self, value: str) -> bool:
         """Makes an input of several dimensions one row; whether it is one that nobody has read."""
@@ -248,5 +259,13 @@ class KerasLayers:
     def _opaque(self, call: Call, sources: tuple[str, ...], reason: str) -> str:
         self.gaps.append(Gap(f"{reason} (layer '{call.layer}')"))
         reads = tuple(variable.name for variable in self._held.of(call).values())
-        opaque = Opaque(call.name, sources, self.scope(call), call.class_name, reads)
-        return self.append(opaque)
+        operation = call.class_name
+        stated = call.config.get("activation")
+        if stated not in (None, "linear"):
+            # what it computes is not its class alone: a convolution with relu is not linear
+            operation += f" with {stated if isinstance(stated, str) else 'an activation'}"
+        return self.append(Opaque(call.name, sources, self.scope(call), operation, reads))
+
+
+def _listed(stated: Any) -> list[Any]:
+    return stated if isinstance(stated, list) else [stated]

@@ -16,21 +16,11 @@ from enum import Enum
 
 import numpy as np
 
-from lnfold.network.activations import FUNCTIONS
-from lnfold.network.layers import (
-    LSTM,
-    Activation,
-    Add,
-    BatchNorm,
-    Concat,
-    Dense,
-    Layer,
-    LayerNorm,
-    Network,
-    PRelu,
-)
+from lnfold.network.layers import BatchNorm, LayerNorm, Network, RMSNorm
 from lnfold.relations.centred import centred
+from lnfold.relations.fates import layer_before
 from lnfold.relations.pairs import Context, Pair
+from lnfold.relations.readers import Behind, Readers, readers_of
 
 
 class Verdict(Enum):
@@ -44,11 +34,15 @@ class Verdict(Enum):
     GAMMA_FOLDED = "is absorbed already: −1, 0 or 1 for every unit"
     BETA_FOLDED = "is absorbed already: 0 for every unit"
     STAYS_DIVIDED = "stays: the division by s(x) stands between it and the next layer"
+    STAYS_IN_FRONT = "stays: it stands in front of the norm"
     STAYS_ACTIVATED = "stays: the activation between it and the next layer is not homogeneous"
     STAYS_SHIFTED = "stays: an activation stands between it and the next layer"
     STAYS_DELIVERED = "stays: the network delivers the value itself"
     STAYS_READ = "stays: a layer that is not dense reads the value"
     STAYS_SUMMED = "stays: a sum with other values reads it"
+    STAYS_SHARED = "stays: all positions share the next dense layer, and it differs by position"
+    STAYS_AROUND = "stays: lnfold does not fold into the layer that could"
+    STAYS_UNRUN = "stays: an operation that is not run reads the value"
     STAYS_UNREAD = "stays: what reads the value is not known"
     STAYS_UNCERTAIN = "stays: the activation after it is not known"
     ABSENT = "there is none"
@@ -60,7 +54,7 @@ class Verdict(Enum):
     @property
     def unknown(self) -> bool:
         """Whether more evidence could change it."""
-        return self in (Verdict.STAYS_UNREAD, Verdict.STAYS_UNCERTAIN)
+        return self in (Verdict.STAYS_UNREAD, Verdict.STAYS_UNCERTAIN, Verdict.STAYS_UNRUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +85,31 @@ class Absorption:
 
 def absorptions(network: Network, pair: Pair) -> tuple[Absorption, ...]:
     """What becomes of the bias, gamma and beta of one pair."""
-    return (_bias(pair), _gamma(network, pair), _beta(network, pair))
+    before = layer_before(network, pair.norm) if isinstance(pair.norm, BatchNorm) else None
+    if before is not None and before is pair.dense:
+        return _into_dense(pair)
+    found = readers_of(network, pair.norm)
+    if before is not None and found.behind is not Behind.KERNELS:
+        # a convolution, which is not run: named, not counted
+        found = Readers(Behind.ATTENTION, blocker=before.name)
+    return (_bias(pair), _gamma(pair, found), _beta(pair, found))
+
+
+def _into_dense(pair: Pair) -> tuple[Absorption, ...]:
+    """BatchNorm with stored statistics: all of it goes into the dense layer that it reads."""
+    norm, dense = pair.norm, pair.dense
+    assert dense is not None
+    into = (dense.scope,)
+    bias = Absorption("bias", 0, 0, Verdict.ABSENT)
+    if dense.bias is not None:
+        bias = Absorption("bias", dense.units, 0, Verdict.INTO_DENSE, into)
+    taken = [
+        Absorption(vector, 0, 0, Verdict.ABSENT)
+        if held is None
+        else Absorption(vector, held.array.size, held.array.size, Verdict.INTO_DENSE, into)
+        for vector, held in (("gamma", norm.gamma), ("beta", norm.beta))
+    ]
+    return (bias, *taken)
 
 
 def _bias(pair: Pair) -> Absorption:
@@ -100,98 +118,51 @@ def _bias(pair: Pair) -> Absorption:
     units = pair.dense.units
     if pair.context is not Context.DENSE:
         return Absorption("bias", units, 0, Verdict.STAYS_SHIFTED)
-    if isinstance(pair.norm, BatchNorm):
-        return Absorption("bias", units, 0, Verdict.INTO_DENSE, (pair.dense.scope,))
     if isinstance(pair.norm, LayerNorm):
         if centred(pair.dense):
             return Absorption("bias", units - 1, 0, Verdict.MEAN_FOLDED)
         return Absorption("bias", units, 1, Verdict.MEAN_ONLY)
-    return Absorption("bias", units, 0, Verdict.STAYS_DIVIDED)
+    divided = isinstance(pair.norm, RMSNorm)
+    return Absorption(
+        "bias", units, 0, Verdict.STAYS_DIVIDED if divided else Verdict.STAYS_IN_FRONT
+    )
 
 
-def _gamma(network: Network, pair: Pair) -> Absorption:
+def _gamma(pair: Pair, found: Readers) -> Absorption:
     gamma = pair.norm.gamma
     if gamma is None:
         return Absorption("gamma", 0, 0, Verdict.ABSENT)
     total = gamma.array.size
-    if isinstance(pair.norm, BatchNorm) and pair.context is Context.DENSE and pair.dense:
-        return Absorption("gamma", total, total, Verdict.INTO_DENSE, (pair.dense.scope,))
-    found = _readers(network, pair.norm)
-    if found.into and np.isin(gamma.array.astype(np.float64), (-1, 0, 1)).all():
+    if found.behind not in (Behind.KERNELS, Behind.HOMOGENEOUS):
+        return Absorption("gamma", total, 0, _STAYS[found.behind], blocker=found.blocker)
+    if np.isin(gamma.array.astype(np.float64), (-1, 0, 1)).all():
         return Absorption("gamma", 0, 0, Verdict.GAMMA_FOLDED, found.into)
-    absorbed = total if found.into else 0
-    return Absorption("gamma", total, absorbed, found.verdict, found.into, found.blocker)
+    return Absorption("gamma", total, total, Verdict.INTO_NEXT, found.into)
 
 
-def _beta(network: Network, pair: Pair) -> Absorption:
+def _beta(pair: Pair, found: Readers) -> Absorption:
     beta = pair.norm.beta
     if beta is None:
         return Absorption("beta", 0, 0, Verdict.ABSENT)
     total = beta.array.size
-    if isinstance(pair.norm, BatchNorm) and pair.context is Context.DENSE and pair.dense:
-        return Absorption("beta", total, total, Verdict.INTO_DENSE, (pair.dense.scope,))
-    found = _readers(network, pair.norm)
-    if found.into and found.activation is not None:
+    if found.behind is Behind.HOMOGENEOUS:
         return Absorption("beta", total, 0, Verdict.STAYS_SHIFTED, blocker=found.activation)
-    if found.into and not beta.array.any():
+    if found.behind is not Behind.KERNELS:
+        return Absorption("beta", total, 0, _STAYS[found.behind], blocker=found.blocker)
+    if not beta.array.any():
         return Absorption("beta", 0, 0, Verdict.BETA_FOLDED, found.into)
-    if found.into:
-        return Absorption("beta", total, total, Verdict.INTO_NEXT_BIAS, found.into)
-    return Absorption("beta", total, 0, found.verdict, blocker=found.blocker)
+    return Absorption("beta", total, total, Verdict.INTO_NEXT_BIAS, found.into)
 
 
-@dataclass(frozen=True, slots=True)
-class _Readers:
-    """Who reads a value in the end, through homogeneous activations and concatenations.
-
-    Attributes:
-        verdict: INTO_NEXT, or the reason why the readers cannot take anything over.
-        into: the scopes of the dense layers and LSTMs, if they can.
-        activation: one that stands in between.
-        blocker: the layer that is the reason.
-    """
-
-    verdict: Verdict
-    into: tuple[str, ...] = ()
-    activation: str | None = None
-    blocker: str | None = None
-
-
-def _readers(network: Network, layer: Layer) -> _Readers:
-    if not network.wiring.known:
-        return _Readers(Verdict.STAYS_UNREAD)
-    into: dict[str, None] = {}
-    activation: str | None = None
-    pending = [layer.name]
-    while pending:
-        value = pending.pop()
-        if value in network.outputs:
-            return _Readers(Verdict.STAYS_DELIVERED)
-        for reader in network.consumers(value):
-            if isinstance(reader, Dense) or _is_read_as_x(reader, value):
-                into[reader.scope] = None
-            elif isinstance(reader, Activation):
-                if reader.function.value is None:
-                    return _Readers(Verdict.STAYS_UNCERTAIN, blocker=reader.name)
-                if not FUNCTIONS[reader.function.value].homogeneous:
-                    return _Readers(Verdict.STAYS_ACTIVATED, blocker=reader.name)
-                if reader.function.value != "identity":
-                    activation = reader.name
-                pending.append(reader.name)
-            elif isinstance(reader, PRelu):
-                activation = reader.name
-                pending.append(reader.name)
-            elif isinstance(reader, Concat):
-                pending.append(reader.name)
-            elif isinstance(reader, Add):
-                return _Readers(Verdict.STAYS_SUMMED, blocker=reader.name)
-            else:
-                return _Readers(Verdict.STAYS_READ, blocker=reader.name)
-    if not into:
-        return _Readers(Verdict.STAYS_UNREAD)
-    return _Readers(Verdict.INTO_NEXT, tuple(into), activation)
-
-
-def _is_read_as_x(layer: Layer, value: str) -> bool:
-    """Whether an LSTM multiplies a value by its kernel, and by nothing else."""
-    return isinstance(layer, LSTM) and layer.input == value and value not in layer.inputs[1:]
+_STAYS = {
+    Behind.UNREAD: Verdict.STAYS_UNREAD,
+    Behind.UNCERTAIN: Verdict.STAYS_UNCERTAIN,
+    Behind.UNRUN: Verdict.STAYS_UNRUN,
+    Behind.SUMMED: Verdict.STAYS_SUMMED,
+    Behind.READ: Verdict.STAYS_READ,
+    Behind.DELIVERED: Verdict.STAYS_DELIVERED,
+    Behind.NONLINEAR: Verdict.STAYS_ACTIVATED,
+    Behind.CLIPPED: Verdict.STAYS_ACTIVATED,
+    Behind.SHARED: Verdict.STAYS_SHARED,
+    Behind.ATTENTION: Verdict.STAYS_AROUND,
+}

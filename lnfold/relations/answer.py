@@ -5,20 +5,25 @@
 With y = x·W + b and s(x) the standard deviation of y over the units, unit i of a LayerNorm
 fires iff gamma_i·(y_i − mean(y)) + s(x)·beta_i > 0: beta is a bias multiplied by the layer's
 own standard deviation. One vector suffices only where s(x) is constant (BatchNorm), or where
-the next layer takes gamma and beta over exactly.
+the next layer takes gamma and beta over exactly. Yes and no rest on the rules of ``fates``
+alone: what none of them covers is answered with unknown and the formula.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lnfold.figures import figure
-from lnfold.network.layers import BatchNorm, Network, Norm, OtherNorm
+from lnfold.network.layers import BatchNorm, Network, Norm, OtherNorm, RMSNorm
+from lnfold.network.norms import UnrunNorm
 from lnfold.relations.absorption import Verdict
+from lnfold.relations.fates import Fate
+from lnfold.relations.hidden_norms import may_hide_norm
 from lnfold.relations.one_vector import Candidate, Measured, measure_network
+from lnfold.relations.readers import Behind
 from lnfold.relations.relate import Relation
 
 Array = np.ndarray
@@ -31,8 +36,9 @@ class Answer:
     Attributes:
         one_vector: whether one vector a layer suffices, exactly; None where it is not known.
         sentence: the answer with its reason and the figures measured.
-        candidates: one vector in place of three in every layer at once, by the error of the
-            network's outputs; empty where the network cannot be run.
+        candidates: one vector in place of three in every layer of the kind that the answer is
+            about at once, by the error of the network's outputs; empty where the network
+            cannot be run.
     """
 
     one_vector: bool | None
@@ -58,67 +64,111 @@ def answer(
         return Answer(True, "Yes: nothing is normalised, a bias is all that a layer has.", ())
     if not relations:
         return Answer(None, "Unknown: the part that was recovered holds no normalisation.", ())
-    unknown = _unknown(relations)
-    if unknown is not None:
-        return Answer(None, f"Unknown: {unknown}", ())
-    candidates: tuple[Measured, ...] = ()
-    if values is not None and any(relation.candidates for relation in relations):
-        by_pair = {one.pair.norm.name: one.candidates for one in relations}
-        pairs = tuple(relation.pair for relation in relations)
-        candidates = measure_network(network, pairs, by_pair, values)
-    holding = [relation for relation in relations if _holds(relation)]
+    holding = [one for one in relations if one.fates.one_vector is False]
+    computed = [one for one in holding if not isinstance(one.pair.norm, BatchNorm)]
+    if not holding:
+        unknown = _unknown(network, relations)
+        if unknown is not None:
+            return Answer(None, f"Unknown: {unknown}", ())
+    candidates = _candidates(network, relations, values, computed=bool(computed))
+    if computed:
+        return Answer(False, _no(network, computed, relations, candidates, values), candidates)
     if holding:
-        return Answer(False, _no(network, holding, relations, candidates, values), candidates)
+        return Answer(False, _no_batch_norms(holding), candidates)
     return Answer(True, _yes(relations, candidates), candidates)
 
 
-def _unknown(relations: tuple[Relation, ...]) -> str | None:
+def _candidates(
+    network: Network,
+    relations: Sequence[Relation],
+    values: Mapping[str, Array] | None,
+    *,
+    computed: bool,
+) -> tuple[Measured, ...]:
+    """The candidates, compared within one kind of norm: what is exact for BatchNorm says nothing
+    of the norms that compute their statistics."""
+    if computed:
+        relations = [one for one in relations if not isinstance(one.pair.norm, BatchNorm)]
+    if values is None or not any(relation.candidates for relation in relations):
+        return ()
+    by_pair = {one.pair.norm.name: one.candidates for one in relations}
+    return measure_network(network, tuple(one.pair for one in relations), by_pair, values)
+
+
+# ── unknown ───────────────────────────────────────────────────────────────────────────────
+
+
+def _unknown(network: Network, relations: Sequence[Relation]) -> str | None:
     """Why the answer is not known; None where it is."""
-    holding = [one for one in relations if _holds(one)]
-    kindless = [one.pair.norm for one in holding if not _kind_known(one.pair.norm)]
-    if kindless and len(kindless) == len(holding):
+    undecided = [one for one in relations if one.fates.one_vector is None]
+    if undecided:
+        # what no evidence could settle is said before what an option may
+        first = min(undecided, key=lambda one: one.fates.behind.open)
+        return _undecided(first)
+    hidden = [layer for layer in network.layers if may_hide_norm(layer)]
+    if hidden:
         return (
-            f"names do not tell what kind of normalisation '{kindless[0].scope}' is, and the "
-            "answer depends on it."
-        )
-    if holding and all(_open(one) for one in holding):
-        if _all_stored(holding):
-            return (
-                "BatchNorm with stored statistics is one factor and one shift a unit, which a "
-                "dense layer before or after it takes over exactly. What stands there is not "
-                "known."
-            )
-        return (
-            "within a layer, no: beta is a bias multiplied by the layer's own standard deviation "
-            "s(x). Whether the next layers can take gamma and beta over depends on what reads the "
-            "norms, and that is not known."
+            f"the norms that were recovered need one vector each, but '{hidden[0].name}' is not "
+            "run and may be part of another."
         )
     return None
 
 
-def _all_stored(relations: list[Relation]) -> bool:
-    return all(isinstance(one.pair.norm, BatchNorm) for one in relations)
+def _undecided(relation: Relation) -> str:
+    norm, behind = relation.pair.norm, relation.fates.behind
+    if isinstance(norm, OtherNorm) and not norm.axes:
+        return (
+            f"names do not tell what kind of normalisation '{norm.scope}' is, and the answer "
+            "depends on it."
+        )
+    if isinstance(norm, OtherNorm) and 0 in norm.axes:
+        return f"'{norm.scope}' is {norm.reason}, for which no rule was proved."
+    if isinstance(norm, BatchNorm):
+        return (
+            "BatchNorm with stored statistics is one factor and one shift a unit, which a dense "
+            f"layer before or after it takes over exactly. At '{norm.scope}' {_open(behind)}."
+        )
+    return (
+        f"'{norm.scope}' delivers {_formula(norm)}, which no vector in its place does. Whether "
+        "its neighbours can take bias, gamma and beta over depends on what stands around it, and "
+        f"{_open(behind)}."
+    )
 
 
-def _kind_known(norm: Norm) -> bool:
-    return not isinstance(norm, OtherNorm) or bool(norm.axes)
+def _open(behind: Behind) -> str:
+    """What is not settled around a norm."""
+    if behind in (Behind.UNREAD, Behind.UNCERTAIN):
+        return "what reads it is not known"
+    if behind.open:
+        return f"{behind.value} reads it, for which no rule was proved"
+    return "no rule was proved for what stands in front of it"
 
 
-def _open(relation: Relation) -> bool:
-    """Whether it is for want of evidence that nothing takes gamma and beta over."""
-    left = (one for one in relation.absorptions if one.vector in relation.vectors_left)
-    return all(one.verdict.unknown for one in left if one.vector != "bias")
+def _formula(norm: Norm) -> str:
+    if isinstance(norm, RMSNorm):
+        return "gamma·y/s(x) + beta, s(x) = sqrt(mean(y²) + epsilon)"
+    over = f", with mean and s(x) {_statistics(norm)}" if isinstance(norm, UnrunNorm) else ""
+    return f"gamma·(y − mean(y))/s(x) + beta{over}"
 
 
-def _holds(relation: Relation) -> bool:
-    """Whether a layer needs more than one vector.
+def _statistics(norm: UnrunNorm) -> str:
+    """What a norm that is not run computes its statistics over."""
+    if isinstance(norm, OtherNorm):
+        return f"over axes {', '.join(map(str, norm.axes))}"
+    return "of each group of units" if norm.kind == "group_norm" else "of each channel"
 
-    A norm that reads no dense layer has biases somewhere before its division, so that a beta
-    left behind it is one vector too many already.
-    """
-    if relation.pair.dense is None:
-        return "beta" in relation.vectors_left
-    return len(relation.vectors_left) > 1
+
+# ── no ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _no_batch_norms(holding: list[Relation]) -> str:
+    names = ", ".join(f"'{one.pair.norm.scope}'" for one in holding)
+    one = len(holding) == 1
+    return (
+        f"No: {names} with stored statistics {'is' if one else 'are'} one factor and one shift a "
+        "unit, but activations keep the shift apart from the bias in front and from the next "
+        "layer."
+    )
 
 
 def _no(
@@ -128,16 +178,7 @@ def _no(
     candidates: tuple[Measured, ...],
     values: Mapping[str, Array] | None,
 ) -> str:
-    if _all_stored(holding):
-        names = ", ".join(f"'{one.pair.norm.scope}'" for one in holding)
-        return (
-            f"No: {names} with stored statistics is one factor and one shift a unit, but no dense "
-            "layer that could take them over reads it or stands in front of it."
-        )
-    sentence = (
-        "No: beta is a bias multiplied by the layer's own standard deviation s(x) "
-        "(unit i is positive iff gamma_i·(y_i − mean) + s(x)·beta_i > 0)"
-    )
+    sentence = _why(holding)
     spreads = [one.deviation for one in holding if one.deviation is not None]
     if spreads:
         widest = max(spreads, key=lambda one: one.variation)
@@ -164,10 +205,41 @@ def _no(
     return " ".join(sentences)
 
 
+def _why(holding: list[Relation]) -> str:
+    """Why more than one vector is needed."""
+    # the plainest first: a beta behind a LayerNorm or RMSNorm
+    shifted = [one for one in holding if one.fates.beta is Fate.STAYS]
+    plain = [one for one in shifted if not isinstance(one.pair.norm, UnrunNorm)]
+    if plain:
+        return (
+            "No: beta is a bias multiplied by the layer's own standard deviation s(x) "
+            "(unit i is positive iff gamma_i·(y_i − mean) + s(x)·beta_i > 0)"
+        )
+    norm = (shifted or holding)[0].pair.norm
+    if (shifted or holding)[0].fates.behind is Behind.SHARED:
+        return (
+            f"No: gamma and beta of '{norm.scope}' differ from position to position, and all "
+            "positions share the dense layer that reads them"
+        )
+    if not shifted:
+        return (
+            f"No: in '{norm.scope}' gamma is a factor behind the division by s(x) and the bias a "
+            "shift in front of it, and nothing that follows takes gamma over"
+        )
+    assert isinstance(norm, UnrunNorm)
+    return (
+        f"No: beta of '{norm.scope}' is a bias multiplied by the standard deviation "
+        f"{_statistics(norm)}"
+    )
+
+
 def _folded(relations: tuple[Relation, ...]) -> bool:
     """Whether every layer's gamma or mean has been folded."""
     verdicts = [{found.verdict for found in one.absorptions} for one in relations]
     return all({Verdict.GAMMA_FOLDED, Verdict.MEAN_FOLDED} & found for found in verdicts)
+
+
+# ── yes ───────────────────────────────────────────────────────────────────────────────────
 
 
 def _yes(relations: tuple[Relation, ...], candidates: tuple[Measured, ...]) -> str:
@@ -182,9 +254,15 @@ def _yes(relations: tuple[Relation, ...], candidates: tuple[Measured, ...]) -> s
                 f" (largest error of the outputs in float64: {figure(stored.output_max_abs, 1)})"
             )
         return sentence + "."
+    behind = {one.fates.behind for one in relations if not isinstance(one.pair.norm, BatchNorm)}
+    if behind <= {Behind.KERNELS, Behind.ATTENTION}:
+        return (
+            "Yes, though not in place: the next dense layers take gamma and beta over exactly "
+            "(kernel rows times gamma, bias plus beta times kernel); one bias vector a layer stays."
+        )
     return (
-        "Yes, though not in place: the next dense layers take gamma and beta over exactly "
-        "(kernel rows times gamma, bias plus beta times kernel); one bias vector a layer stays."
+        "Yes, though not in place: what others take over exactly leaves one vector a layer, since "
+        "the rest of bias, gamma and beta is absent or does nothing here."
     )
 
 

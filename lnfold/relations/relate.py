@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lnfold.network.layers import BatchNorm, Network, Parameter
+from lnfold.network.layers import LayerNorm, Network, Parameter, RMSNorm
 from lnfold.relations.absorption import Absorption, absorptions
 from lnfold.relations.bias_split import BiasSplit, split_bias
 from lnfold.relations.deviation import Deviation, deviations, spread
 from lnfold.relations.distribution import Distribution, distribution
+from lnfold.relations.fates import Fates, fates
 from lnfold.relations.one_vector import Measured, measure_layer
 from lnfold.relations.pairs import Context, Pair, pairs
 
@@ -25,11 +26,11 @@ class Relation:
     Attributes:
         pair: the dense layer and the norm.
         bias, gamma, beta: what each vector looks like; None where there is none.
-        split: what becomes of the bias; None unless the norm reads the dense layer and
-            computes its statistics from it.
-        deviation: the spread of s(x) over the inputs used; None for BatchNorm, whose
-            deviation is stored, and where the network cannot be run.
-        absorptions: what other parameters can take over exactly.
+        split: what becomes of the bias; None unless a LayerNorm or RMSNorm reads the dense layer.
+        deviation: the spread of s(x) over the inputs used; None for norms that have no s(x) of
+            a row's units, and where the network cannot be run.
+        absorptions: what lnfold folds into other parameters exactly.
+        fates: which of the three vectors others could take over exactly, by proved rules.
         candidates: one vector in place of the three, measured at the layer.
     """
 
@@ -40,12 +41,8 @@ class Relation:
     split: BiasSplit | None
     deviation: Deviation | None
     absorptions: tuple[Absorption, ...]
+    fates: Fates
     candidates: tuple[Measured, ...]
-
-    @property
-    def vectors_left(self) -> tuple[str, ...]:
-        """The vectors that stay when everything that can is absorbed; a mean is no vector."""
-        return tuple(one.vector for one in self.absorptions if one.absorbed + 1 < one.total)
 
     @property
     def numbers(self) -> tuple[int, int]:
@@ -67,7 +64,7 @@ def relate(network: Network, values: Mapping[str, Array] | None) -> tuple[Relati
 
 
 def _relation(network: Network, pair: Pair, values: Mapping[str, Array] | None) -> Relation:
-    computes = not isinstance(pair.norm, BatchNorm)
+    computes = isinstance(pair.norm, LayerNorm | RMSNorm)
     split = None
     if computes and pair.dense is not None and pair.context is Context.DENSE:
         split = split_bias(pair.dense, pair.norm)
@@ -82,6 +79,7 @@ def _relation(network: Network, pair: Pair, values: Mapping[str, Array] | None) 
         split=split,
         deviation=deviation,
         absorptions=absorptions(network, pair),
+        fates=fates(network, pair),
         candidates=() if values is None else measure_layer(pair, values),
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from lnfold.checkpoint import open_checkpoint
 from lnfold.network.evidence import Fact
-from lnfold.network.layers import Add, Input, OtherNorm, RMSNorm
+from lnfold.network.layers import Add, Gap, GroupNorm, Input, Opaque, OtherNorm, RMSNorm
 from lnfold.network.recover import recover
 from lnfold.network.run import run
 from lnfold.relations.answer import answer
@@ -168,3 +168,51 @@ def test_a_batch_norm_is_not_answered_as_a_layer_norm():
     unwired = answered(replace(net, wiring=Fact.unknown("--order")))
     assert unwired.one_vector is None
     assert "s(x)" not in unwired.sentence
+
+
+def test_a_yes_is_not_said_of_a_part_that_may_leave_out_a_norm():
+    """A root that is not run may be another norm's; a convolution or a sum cannot be."""
+    generator = generator_of(13)
+    for operation, told in (("Rsqrt", None), ("PyFunc", None), ("Conv2D", True), ("Sum", True)):
+        layers = [
+            Opaque("o", ("x",), "o", operation, (), 3),
+            dense("d", "o", generator.normal(size=(3, 5)), generator.normal(size=5)),
+            batch_norm("b", "d", generator, 5),
+            activation("t", "b", "tanh"),
+        ]
+        net = replace(network(layers, 3), gaps=(Gap(f"{operation} is not run"),))
+        found = answered(net)
+        assert found.one_vector is told, operation
+        assert ("'o'" in found.sentence) is (told is None)
+
+
+def test_candidates_are_compared_within_the_kind_that_the_answer_is_about():
+    """With both norms in one network what is exact for BatchNorm is no answer for the other."""
+    generator = generator_of(14)
+    layers = [
+        dense("d", "x", generator.normal(size=(3, 5)), generator.normal(size=5)),
+        batch_norm("b", "d", generator, 5),
+        activation("t", "b", "relu"),
+        dense("e", "t", generator.normal(size=(5, 6)), generator.normal(size=6)),
+        norm("n", "e", generator.normal(1, 0.5, 6), generator.normal(size=6)),
+        activation("u", "n", "relu"),
+        dense("f", "u", generator.normal(size=(6, 2)), None),
+    ]
+    found = answered(network(layers, 3), generator.normal(size=(200, 3)))
+    assert found.one_vector is False
+    assert Candidate.STORED_STATISTICS not in [one.candidate for one in found.candidates]
+    assert found.best is not None
+    assert found.best.output_max_abs > 1e-3
+
+
+def test_a_group_norm_is_not_answered_in_the_words_of_a_layer_norm():
+    """Its standard deviation is that of a group of units, not of the layer."""
+    net = normalised_network(generator_of(15), (3, 6, 2))
+    layers = list(net.layers)
+    one = layers[1]
+    place = (one.name, one.inputs, one.scope, one.gamma, one.beta, one.epsilon)
+    layers[1] = GroupNorm(*place)
+    found = answered(replace(net, layers=tuple(layers)))
+    assert found.one_vector is False
+    assert "of each group of units" in found.sentence
+    assert "the layer's own" not in found.sentence

@@ -1,0 +1,284 @@
+"""Yes and no go by rules: every norm × what it reads × what reads it, checked by numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from lnfold.folding.fold import Choice, fold
+from lnfold.folding.steps import Form
+from lnfold.network.evidence import Fact
+from lnfold.network.layers import (
+    Add,
+    BatchNorm,
+    Dense,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    Network,
+    Norm,
+    Opaque,
+    OtherNorm,
+    Parameter,
+    RMSNorm,
+)
+from lnfold.network.run import run
+from lnfold.relations.fates import Fate, fates
+from lnfold.relations.pairs import pairs
+from lnfold.relations.readers import Behind, readers_of
+from tests.relations.random_networks import (
+    GIVEN,
+    activation,
+    batch_norm,
+    dense,
+    generator_of,
+    network,
+    norm,
+)
+
+UNITS = 4
+FRONTS = ("dense", "activation", "sum", "input", "opaque")
+BEHINDS = ("kernels", "relu", "tanh", "relu6", "delivered", "sum", "opaque")
+KINDS = (LayerNorm, RMSNorm, BatchNorm)
+# what the rules say of a norm that computes its statistics, with a bias in front where there is one
+COMPUTED = {
+    ("dense", "kernels"): True,
+    ("activation", "kernels"): True,
+    ("sum", "kernels"): True,
+    ("input", "kernels"): True,
+    ("opaque", "kernels"): True,
+    ("input", "relu"): True,
+    **{
+        (front, behind): False
+        for front in ("dense", "activation", "sum")
+        for behind in ("relu", "tanh", "relu6", "delivered")
+    },
+    # gamma and beta alone are two, whatever z is
+    **{(front, behind): False for front in ("input", "opaque") for behind in ("tanh", "delivered")},
+}
+
+
+def built(kind: type[Norm], front: str, behind: str, seed: int = 0) -> Network:
+    """x → front → norm 'n' → behind."""
+    generator = generator_of(seed)
+    layers: list[Layer] = []
+    reads = "x"
+    if front != "input":
+        bias = generator.normal(size=UNITS)
+        layers.append(dense("d", "x", generator.normal(size=(UNITS, UNITS)), bias))
+        reads = "d"
+    if front == "activation":
+        layers.append(activation("before", "d", "tanh"))
+        reads = "before"
+    if front == "sum":
+        layers.append(Add("before", ("d", "x"), "before"))
+        reads = "before"
+    if front == "opaque":
+        layers.append(Opaque("before", ("d",), "before", "Mystery", (), UNITS))
+        reads = "before"
+    if kind is BatchNorm:
+        layers.append(batch_norm("n", reads, generator, UNITS))
+    else:
+        gamma, beta = generator.uniform(0.5, 2, UNITS), generator.normal(size=UNITS)
+        layers.append(norm("n", reads, gamma, beta, epsilon=0.1, kind=kind))
+    reads = "n"
+    if behind in ("relu", "tanh", "relu6"):
+        layers.append(activation("after", "n", behind))
+        reads = "after"
+    if behind == "sum":
+        layers.append(Add("after", ("n", "x"), "after"))
+        reads = "after"
+    if behind == "opaque":
+        layers.append(Opaque("after", ("n",), "after", "Mystery", (), UNITS))
+        reads = "after"
+    if behind != "delivered":
+        layers.append(
+            dense("e", reads, generator.normal(size=(UNITS, 3)), generator.normal(size=3))
+        )
+    return network(layers, UNITS)
+
+
+def expected(kind: type[Norm], front: str, behind: str) -> bool | None:
+    if kind is not BatchNorm:
+        return COMPUTED.get((front, behind))
+    if front == "dense" or behind == "kernels":
+        return True
+    return False if front == "activation" and behind not in ("sum", "opaque") else None
+
+
+@pytest.mark.parametrize(("kind", "front", "behind"), list(product(KINDS, FRONTS, BEHINDS)))
+def test_every_norm_in_every_place_has_the_verdict_that_its_rule_proves(kind, front, behind):
+    """Yes, no and unknown, as the table says; a yes is folded, a no has too many numbers."""
+    net = built(kind, front, behind)
+    (pair,) = pairs(net)
+    found = fates(net, pair)
+    assert found.one_vector is expected(kind, front, behind)
+    if "opaque" in (front, behind):
+        return  # cannot be run
+    if found.one_vector is True:
+        assert vectors_after_folding(net) <= 1
+    if found.one_vector is False:
+        assert numbers_lost_without(net) > UNITS
+
+
+def test_the_table_decides_most_places():
+    """Of the places that can be run at least as many are decided as are open."""
+    counts = Counter(expected(*place) for place in product(KINDS, FRONTS, BEHINDS))
+    assert counts[True] > 20
+    assert counts[False] > 25
+
+
+def vectors_after_folding(net: Network) -> int:
+    """How many vectors of the layer say anything after the fold, which its certificates prove."""
+    folded = fold(net, Choice(Form.STOCK)).network
+    left = [layer for layer in folded.layers if isinstance(layer, Norm)]
+    count = 0
+    for layer in left:
+        gamma = layer.gamma
+        count += gamma is not None and not np.isin(gamma.array, (-1, 0, 1)).all()
+        count += layer.beta is not None and bool(layer.beta.array.any())
+        if isinstance(layer, BatchNorm):  # what is left of its statistics must be nothing, too
+            count += bool(layer.moving_mean.array.any())
+    return int(count) + any(
+        isinstance(one, Dense) and one.name == "d" and one.bias is not None for one in folded.layers
+    )
+
+
+def numbers_lost_without(net: Network) -> int:
+    """By how much the outputs' Jacobian loses rank where bias, gamma and beta are not varied."""
+    x = generator_of(9).normal(size=(120, UNITS))
+    ours = {("d", "bias"), ("n", "gamma"), ("n", "beta")}
+    columns: dict[tuple[str, str], np.ndarray] = {}
+    for index, layer in enumerate(net.layers):
+        for role, parameter in layer.parameters():
+            if role in ("moving_mean", "moving_variance"):
+                continue
+            slopes = []
+            for place in range(parameter.array.size):
+                sides = []
+                for step in (1e-5, -1e-5):
+                    moved = parameter.array.astype(np.float64).copy()
+                    moved.flat[place] += step
+                    layers = list(net.layers)
+                    layers[index] = replace(layer, **{role: Parameter(moved, parameter.variables)})
+                    varied = replace(net, layers=tuple(layers))
+                    sides.append(run(varied, x, np.float64)[net.outputs[0]])
+                slopes.append((sides[0] - sides[1]).ravel() / 2e-5)
+            columns[layer.name, role] = np.stack(slopes, axis=1)
+    rest = [one for key, one in columns.items() if key not in ours]
+    everything = np.hstack(list(columns.values()))
+    rank_of_rest = np.linalg.matrix_rank(np.hstack(rest), tol=1e-5) if rest else 0
+    return int(np.linalg.matrix_rank(everything, tol=1e-5) - rank_of_rest)
+
+
+def test_a_batch_norm_goes_into_the_convolution_before_it():
+    """A convolution that only the norm reads takes factor and shift, whatever follows: yes."""
+    generator = generator_of(1)
+    for operation, alone, told in (
+        ("Conv2D", True, True),
+        ("DepthwiseConv2dNative", True, True),
+        ("Conv2D with relu", True, None),
+        ("Mystery", True, None),
+        ("Conv2D", False, None),
+    ):
+        layers = [
+            Opaque("c", ("x",), "c", operation, (), UNITS),
+            batch_norm("n", "c", generator, UNITS),
+            activation("after", "n", "relu"),
+        ]
+        outputs = ["after"] if alone else ["after", "c"]
+        net = network(layers, UNITS, outputs)
+        (pair,) = pairs(net)
+        assert fates(net, pair).one_vector is told, operation
+
+
+def test_a_batch_norm_does_not_go_into_a_dense_layer_that_something_else_reads():
+    """What goes into its kernel would reach the other reader, too."""
+    net = built(BatchNorm, "dense", "tanh")
+    (pair,) = pairs(net)
+    assert fates(net, pair).one_vector is True
+    shared = replace(net, outputs=(*net.outputs, "d"))
+    assert fates(shared, pair).one_vector is None
+
+
+def test_attention_takes_gamma_and_beta_into_queries_keys_and_values():
+    """Keras' attention multiplies what it reads by kernels, and by nothing else."""
+    net = built(LayerNorm, "dense", "opaque")
+    layers = [
+        replace(layer, operation="MultiHeadAttention") if isinstance(layer, Opaque) else layer
+        for layer in net.layers
+    ]
+    net = replace(net, layers=tuple(layers))
+    (pair,) = pairs(net)
+    assert readers_of(net, pair.norm).behind is Behind.ATTENTION
+    assert fates(net, pair).one_vector is True
+
+
+def test_a_norm_over_two_axes_keeps_what_differs_by_position():
+    """All positions share the next kernel: it can take one gamma a unit, not one a position."""
+    generator = generator_of(2)
+    gamma = generator.uniform(0.5, 2, (3, UNITS))
+    for by_position, told in ((gamma, False), (np.tile(gamma[:1], (3, 1)), True)):
+        normed = OtherNorm(
+            "n",
+            ("d",),
+            "n",
+            Parameter(by_position.ravel(), ("n/gamma",)),
+            Parameter(np.tile(gamma[:1], (3, 1)).ravel() - 1, ("n/beta",)),
+            Fact(1e-3, GIVEN),
+            (1, 2),
+        )
+        layers = [
+            dense("d", "x", generator.normal(size=(UNITS, UNITS)), generator.normal(size=UNITS)),
+            normed,
+            dense("e", "n", generator.normal(size=(UNITS, 2)), None),
+        ]
+        net = network(layers, UNITS)
+        (pair,) = pairs(net)
+        assert fates(net, pair).one_vector is told
+        batch = replace(normed, axes=(0, 1))
+        net = replace(net, layers=(layers[0], batch, layers[2]))
+        (pair,) = pairs(net)
+        assert fates(net, pair).one_vector is None
+
+
+@pytest.mark.parametrize("kind", [LayerNorm, RMSNorm, GroupNorm])
+def test_vectors_that_do_nothing_are_not_counted(kind):
+    """A bias or beta of zeros, a gamma of ones, or a gamma of zeros leave less to summarise."""
+    net = built(kind, "dense", "relu")
+    first, normed, *rest = net.layers
+    zeros = Parameter(np.zeros(UNITS), ("zeros",))
+    ones = Parameter(np.ones(UNITS), ("ones",))
+
+    def told(**changed: Parameter | None) -> bool | None:
+        before = replace(first, bias=changed.pop("bias", first.bias))
+        varied = replace(net, layers=(before, replace(normed, **changed), *rest))
+        (pair,) = pairs(varied)
+        return fates(varied, pair).one_vector
+
+    assert told() is False
+    assert told(beta=zeros) is True
+    assert told(bias=zeros) is True
+    assert told(bias=None) is True
+    assert told(gamma=zeros) is True
+    # LayerNorm subtracts what all units have in common; the others do not
+    assert told(bias=ones) is (kind is LayerNorm)
+
+
+def test_a_layer_norm_of_units_that_are_alike_delivers_beta():
+    """With equal columns the norm has nothing to normalise: z is 0 for every input."""
+    net = built(LayerNorm, "dense", "tanh")
+    first, *rest = net.layers
+    kernel = np.tile(first.kernel.array[:, :1], (1, UNITS))
+    alike = replace(first, kernel=Parameter(kernel, ("k",)), bias=Parameter(np.ones(UNITS), ("b",)))
+    net = replace(net, layers=(alike, *rest))
+    (pair,) = pairs(net)
+    found = fates(net, pair)
+    assert (found.bias, found.gamma, found.beta) == (Fate.GONE, Fate.GONE, Fate.STAYS)
+    x = generator_of(3).normal(size=(20, UNITS))
+    values = run(net, x, np.float64, trace=True)["n"]
+    np.testing.assert_allclose(values, np.tile(pair.norm.beta.array, (20, 1)), atol=1e-9)
