@@ -103,18 +103,37 @@ def _count_of(prefix: str, announced: int, needed: list[int]) -> int:
 def list_shards(prefix: str, joint: str = ".data-") -> list[tuple[int, int]]:
     """``(shard, count)`` of every file that is named like a shard of ``prefix``."""
     folder, name = os.path.split(prefix)
-    start = name + joint
-    found = []
     try:
         names = os.listdir(folder or ".")
     except OSError:
         return []
-    for candidate in names:
-        if candidate.startswith(start):
-            shard, middle, count = candidate[len(start) :].partition("-of-")
-            if middle and _is_number(shard) and _is_number(count):
-                found.append((int(shard), int(count)))
-    return sorted(found)
+    return shards_by_prefix((one for one in names if one.startswith(name)), joint).get(name, [])
+
+
+def shards_by_prefix(names: Iterable[str], joint: str) -> dict[str, list[tuple[int, int]]]:
+    """``(shard, count)`` of all names of shards, in order, by the prefix in front of ``joint``."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for name in names:
+        head, of, count = name.rpartition("-of-")
+        prefix, _, shard = head.rpartition(joint)
+        if of and prefix and _is_number(shard) and _is_number(count):
+            found.setdefault(prefix, []).append((int(shard), int(count)))
+    return {prefix: sorted(shards) for prefix, shards in found.items()}
+
+
+def complete_count(shards: Iterable[tuple[int, int]]) -> int | None:
+    """The least count of which every shard is there, None where none is whole."""
+    numbers: dict[int, list[int]] = {}
+    for shard, count in shards:
+        numbers.setdefault(count, []).append(shard)
+    return min(
+        (
+            count
+            for count, held in numbers.items()
+            if len(held) == count and sorted(held) == list(range(count))
+        ),
+        default=None,
+    )
 
 
 def _is_number(digits: str) -> bool:

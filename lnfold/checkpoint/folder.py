@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 
+from lnfold.checkpoint.bundle_shards import complete_count, shards_by_prefix
 from lnfold.checkpoint.locate import Location, has_index, stem, v1_shards
 from lnfold.checkpoint.natural_order import natural_order
 from lnfold.checkpoint.nearby import ACCEPTED, contents
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # So many files without a checkpoint among them are looked into.
 _MOST_LOOKED_INTO = 200
+# So many checkpoints are named at either end of a list of them.
+_MOST_NAMED = 5
 
 
 def locate_in_folder(folder: str, step: int | None) -> Location:
@@ -44,9 +47,9 @@ def locate_in_folder(folder: str, step: int | None) -> Location:
     if len(held) == 1:
         return Location(held[0], notes)
     if held:
-        listed = ", ".join(os.path.basename(path) for path in held)
         raise CheckpointNotFoundError(
-            f"the folder holds {len(held)} checkpoints and nothing says which is meant: {listed}"
+            f"the folder holds {len(held)} checkpoints and nothing says which is meant: "
+            + _listed(held)
             + "".join(f"; {note}" for note in notes),
             file=folder,
             remedy="Choose one by its path, or by --step where names end in a step.",
@@ -59,10 +62,8 @@ def _held(folder: str, names: list[str]) -> list[str]:
     prefixes = {name.removesuffix(".index") for name in names if name.endswith(".index")}
     found = {os.path.join(folder, prefix) for prefix in prefixes}
     found = {path for path in found if has_index(path)}
-    for name in names:
-        path = os.path.join(folder, name)
-        if ".data-" not in name and stem(name) != name and v1_shards(stem(path)):
-            found.add(stem(path))
+    v1 = shards_by_prefix((name for name in names if ".data-" not in name), "-")
+    found |= {os.path.join(folder, prefix) for prefix in v1 if complete_count(v1[prefix])}
     if not found:
         found = set(_containers(folder, names))
     return natural_order(found)
@@ -120,18 +121,25 @@ def _step(folder: str, held: list[str], step: int) -> Location:
     if len(found) == 1:
         return Location(found[0])
     if found:
-        listed = ", ".join(os.path.basename(path) for path in found)
         raise CheckpointNotFoundError(
-            f"several checkpoints are of step {step}: {listed}",
+            f"several checkpoints are of step {step}: {_listed(found)}",
             file=folder,
             remedy="Choose one by its path.",
         )
-    listed = ", ".join(os.path.basename(path) for path in held) or "no checkpoint at all"
     raise CheckpointNotFoundError(
-        f"no checkpoint of step {step}; the folder holds {listed}",
+        f"no checkpoint of step {step}; the folder holds {_listed(held) or 'none at all'}",
         file=folder,
         remedy="Choose another step, or a checkpoint by its path.",
     )
+
+
+def _listed(paths: list[str]) -> str:
+    """The names of checkpoints, of many the first and the last."""
+    names = [os.path.basename(path) for path in paths]
+    if len(names) > 2 * _MOST_NAMED:
+        left_out = len(names) - 2 * _MOST_NAMED
+        names[_MOST_NAMED:-_MOST_NAMED] = [f"… ({left_out:,} more) …"]
+    return ", ".join(names)
 
 
 def _saved_model(folder: str) -> Location:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from lnfold.checkpoint.bundle_shards import list_shards
+from lnfold.checkpoint.bundle_shards import complete_count, list_shards
 from lnfold.checkpoint.positioned_file import cannot_read
 from lnfold.errors import CheckpointNotFoundError, NotACheckpointError
 
@@ -41,12 +41,8 @@ def has_index(prefix: str) -> bool:
 
 def v1_shards(prefix: str) -> list[str]:
     """The files of a sharded V1 checkpoint: ``PREFIX-SSSSS-of-NNNNN``, if all are there."""
-    found = list_shards(prefix, "-")
-    counts = {count for _, count in found}
-    for count in sorted(counts):
-        if [shard for shard, of in found if of == count] == list(range(count)):
-            return [f"{prefix}-{shard:05d}-of-{count:05d}" for shard in range(count)]
-    return []
+    count = complete_count(list_shards(prefix, "-")) or 0
+    return [f"{prefix}-{shard:05d}-of-{count:05d}" for shard in range(count)]
 
 
 def stem(path: str) -> str:

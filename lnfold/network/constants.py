@@ -17,7 +17,7 @@ import numpy as np
 from lnfold.checkpoint.variables import Variable
 from lnfold.errors import GraphError
 from lnfold.network.graph import VARIABLE_OPS, Graph, Node
-from lnfold.network.layer import Array, Parameter
+from lnfold.network.layer import Array, Parameter, holds_numbers
 from lnfold.network.passage import Passage
 from lnfold.network.pure import FUNCTIONS, TooLargeError
 from lnfold.network.questions import Answers
@@ -66,7 +66,7 @@ class Constants:
         if self._reads(tensor) != frozenset():
             return False
         found = self._values(tensor)
-        return found is not None and found.array.size == 1 and _holds_numbers(found.array)
+        return found is not None and found.array.size == 1 and found.array.dtype.kind in "fiub"
 
     def number(self, tensor: str) -> float:
         """The value of a single number."""
@@ -81,7 +81,7 @@ class Constants:
         found = self._values(tensor)
         if found is None:
             raise GraphError(f"'{tensor}' is computed from itself", file=self.graph.where)
-        if not _holds_numbers(found.array):
+        if found.array.dtype.kind in "OSU":
             raise GraphError(
                 f"'{tensor}' holds {found.array.dtype} where numbers belong", file=self.graph.where
             )
@@ -184,7 +184,14 @@ class Constants:
                 variable=variable.name,
                 remedy="The graph seems to belong to another checkpoint.",
             )
-        return variable.read()[places] if part else variable.read()
+        array = variable.read()
+        if not holds_numbers(array):
+            raise GraphError(
+                f"a variable of {variable.dtype} where numbers belong",
+                file=self.graph.where,
+                variable=variable.name,
+            )
+        return array[places] if part else array
 
 
 def slice_places(part: str, shape: tuple[int, ...]) -> tuple[slice, ...]:
@@ -203,11 +210,6 @@ def slice_places(part: str, shape: tuple[int, ...]) -> tuple[slice, ...]:
         else:
             places.append(slice(None))
     return tuple(places)
-
-
-def _holds_numbers(array: Array) -> bool:
-    """Whether it holds real numbers: no texts, and nothing complex."""
-    return array.dtype.kind not in "OSUc"
 
 
 def _shapes_agree(declared: tuple[int | None, ...], found: tuple[int, ...]) -> bool:

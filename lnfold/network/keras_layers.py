@@ -13,6 +13,7 @@ from lnfold.network.evidence import Fact, Source
 from lnfold.network.keras_config import Call
 from lnfold.network.keras_stated import shape, strange
 from lnfold.network.keras_variables import KerasVariables
+from lnfold.network.layer import holds_numbers
 from lnfold.network.layers import (
     Activation,
     Add,
@@ -137,7 +138,14 @@ class KerasLayers:
         """A layer's variable of one of these names."""
         found = self._held.of(call)
         variable = next((found[name] for name in names if name in found), None)
-        return None if variable is None else Parameter(variable.read(), (variable.name,))
+        if variable is None:
+            return None
+        array = variable.read()
+        if not holds_numbers(array):
+            raise IncompleteError(
+                f"the variable {variable.name} holds {variable.dtype}, no numbers"
+            )
+        return Parameter(array, (variable.name,))
 
     def required(self, call: Call, *names: str) -> Parameter:
         found = self.parameter(call, *names)

@@ -46,6 +46,11 @@ class Parameter:
         return tuple(self.array.shape)
 
 
+def holds_numbers(array: Array) -> bool:
+    """Whether an array holds real numbers: no texts, no truths, nothing complex."""
+    return array.dtype.kind not in "OSUbc"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
     """What every layer has.

@@ -203,11 +203,11 @@ def _role(
         return VariableRole.MOVING_AVERAGE
     if not dimensions and _COUNTERS.fullmatch(leaf):
         return VariableRole.COUNTER
-    if leaf in ("moving_mean", "moving_variance"):
-        return VariableRole(leaf)
     if not dtype.startswith(("float", "bfloat", "half", "double")):
         is_whole = dtype.startswith(("int", "uint"))
         return VariableRole.COUNTER if is_whole and not dimensions else VariableRole.OTHER
+    if leaf in ("moving_mean", "moving_variance"):
+        return VariableRole(leaf)
     if leaf in _KERNELS and dimensions >= 2:
         return VariableRole.KERNEL
     if not dimensions:

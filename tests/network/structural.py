@@ -286,7 +286,7 @@ def changed_values(rng: random.Random, array: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
             return array.astype(rng.choice(["f2", "f8", "i4", "S4", "?", "c8"]))
     if choice == 1:
-        return rng.choice([array.ravel(), array.T, array[..., :0], array[None], np.float32(3)])
+        return rng.choice([array.ravel(), array.T, array.ravel()[:0], array[None], np.float32(3)])
     changed = np.array(array)
     with np.errstate(over="ignore"):
         number = np.asarray(rng.choice(EXTREMES)).astype(array.dtype)
