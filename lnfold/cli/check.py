@@ -71,7 +71,7 @@ def command(
                 remedy="Give --inputs FILE.npz with inputs and outputs.",
             )
         right = inputs
-    facts_given = settings(**facts)
+    facts_given = settings(**facts, network=network)
     networks = _networks(left, facts_given, network)
     inputs = inputs or _inputs_within(right, networks)
     arrays = None if inputs is None else read_arrays(inputs, "inputs")

@@ -35,6 +35,11 @@ _OPTIONS = (
     ),
     click.option("--activation", metavar="NAME", help="Activation of the hidden layers."),
     click.option("--output-activation", metavar="NAME", help="Activation of the last layer."),
+    click.option(
+        "--layers",
+        metavar="NAMES",
+        help='Layers and activations in the order of the run: "fc1 ln1 relu out tanh".',
+    ),
     click.option("--output-node", metavar="NODE", help="Graph node that ends the network."),
     click.option(
         "--examples", metavar="FILE", help="Inputs and outputs, .npz, that settle what is unknown."
@@ -49,7 +54,7 @@ _OPTIONS = (
 
 def fact_options(function: AnyFunction) -> AnyFunction:
     """Adds the options; the command takes ``epsilon, order, activation, output_activation,
-    output_node, examples, averages`` and turns them into settings with :func:`settings`."""
+    layers, output_node, examples, averages`` and turns them into settings with :func:`settings`."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -60,6 +65,7 @@ def settings(
     order: str | None,
     activation: str | None,
     output_activation: str | None,
+    layers: str | None,
     output_node: str | None,
     examples: str | None,
     averages: bool,
@@ -71,6 +77,7 @@ def settings(
         order=None if order is None else Order(order),
         activation=activation,
         output_activation=output_activation,
+        layers=layers,
         output=output_node,
         examples=None if examples is None else _read_examples(examples),
         network=network,

@@ -82,7 +82,9 @@ def command(
         raise UsageError("--output is empty", remedy="Give a name, e.g. folded.ckpt.")
     with open_checkpoint(path) as checkpoint:
         _refuse_folded(path)
-        recovery = recover(checkpoint, settings(**facts))
+        recovery = recover(
+            checkpoint, settings(**facts, network=names[0] if len(names) == 1 else None)
+        )
         choice = Choice(Form(form), only, skip)
         chosen = _chosen(recovery, names)
         if approximate is not None:

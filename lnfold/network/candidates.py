@@ -36,7 +36,11 @@ _ACTIVATIONS: Final = (
     "identity",
 )
 _HEADS: Final = ("identity", "tanh", "sigmoid", "softmax", "relu", "softplus")
-_PLACEHOLDERS: Final = {"activation": "relu", "output_activation": "tanh", "epsilon": 1.0}
+_PLACEHOLDERS: Final[dict[str, Any]] = {
+    "activation": "relu",
+    "output_activation": "tanh",
+    "epsilon": 1.0,
+}
 
 # what is chosen → the choice: "--epsilon", "--activation", or the name of an output's activation
 Choice = Mapping[str, Any]
@@ -44,7 +48,9 @@ Choice = Mapping[str, Any]
 
 def opened(settings: Settings, order: Order) -> Settings:
     """The settings under which a network is built whose open facts are marked as options."""
-    return replace(settings, order=order, **_PLACEHOLDERS)  # type: ignore[arg-type]
+    if settings.layers is not None:
+        return replace(settings, epsilon=_PLACEHOLDERS["epsilon"])
+    return replace(settings, order=order, **_PLACEHOLDERS)
 
 
 def read_once(variables: Mapping[str, Variable]) -> dict[str, Variable]:
@@ -127,7 +133,7 @@ class Candidate:
             else:
                 layers.append(layer)
         wiring = self.network.wiring
-        if self.order is not None and given.order is None:
+        if self.order is not None and given.order is None and given.layers is None:
             wiring = Fact(wiring.value, Source.EXAMPLES, where)
         outputs = tuple(same.get(one, one) for one in self.network.outputs)
         return replace(self.network, layers=tuple(layers), outputs=outputs, wiring=wiring)
@@ -149,7 +155,7 @@ def _open_fact(layer: Layer) -> str:
     """Which open fact a layer holds; empty for none."""
     if isinstance(layer, Norm):
         return "--epsilon"
-    if isinstance(layer, Activation):
+    if isinstance(layer, Activation) and layer.function.where != "--layers":
         return "--activation" if layer.function.where == "--activation" else layer.name
     return ""
 

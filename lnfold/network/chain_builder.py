@@ -56,14 +56,19 @@ class ChainBuilder:
     gaps: list[Gap] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
 
-    def observation(self, width: int) -> tuple[str, int]:
+    def observation(self, width: int, standardized: bool = True) -> tuple[str, int]:
         """The first value: an input, standardised where a known library's sums lie beside."""
         source = Input("observation", width)
         self.inputs.append(source)
         row = self.convention
         clip = None if row is None else row.clip
         sums = [f"obs_rms/{name}" for name in ("runningsum", "runningsumsq", "count")]
-        if row is None or clip is None or not all(name in self.variables for name in sums):
+        if (
+            row is None
+            or clip is None
+            or not standardized
+            or not all(name in self.variables for name in sums)
+        ):
             return source.name, width
         total, squares, count = (self.variables[name].read().astype(float) for name in sums)
         if total.shape != (width,) or not np.all(count > 0):
@@ -120,7 +125,7 @@ class ChainBuilder:
         if kernel is None:
             return self._opaque(group, value)
         taken = kernel.shape[0]
-        if taken > width and self.role.part == "critic" and len(self.inputs) == 1:
+        if self.joins(taken, width):
             action = Input("action", taken - width)
             self.inputs.append(action)
             joined = Concat(f"{group.label}/concat", (value, action.name), group.label)
@@ -138,6 +143,21 @@ class ChainBuilder:
         layer = Dense(group.label, (value,), group.label, kernel, bias)
         self.layers.append(layer)
         return layer.name, layer.units
+
+    def joins(self, taken: int, width: int) -> bool:
+        """Whether an action joins in front of a layer: it does so once in a critic."""
+        return taken > width and self.role.part == "critic" and len(self.inputs) == 1
+
+    def stated(self, function: str, value: str) -> str:
+        """An activation that the user states behind a value."""
+        if function == "identity":
+            return value
+        scope = next((one.scope for one in self.layers if one.name == value), value)
+        layer = Activation(
+            f"{value}/{function}", (value,), scope, Fact(function, Source.OPTION, "--layers")
+        )
+        self.layers.append(layer)
+        return layer.name
 
     def open_input(self, group: Group, width: int) -> str:
         """An input for a layer of which nothing says what it reads."""
@@ -194,7 +214,7 @@ class ChainBuilder:
             self.gaps.append(
                 Gap(f"the epsilon of '{group.label}' is not known", "Give --epsilon, e.g. 1e-3.")
             )
-        kind = norm_kind(group)
+        kind = norm_kind(group, stated=self.settings.layers is not None)
         place = (group.label, (value,), group.label, gamma, beta, epsilon)
         layer: Norm
         if kind is BatchNorm:

@@ -19,9 +19,10 @@ from lnfold.network.conventions import Order, convention_of
 from lnfold.network.evidence import Fact, replaced
 from lnfold.network.layer_order import Arranged, arranged, order_of_family
 from lnfold.network.layers import Gap, Network
+from lnfold.network.numbered import numbered_layers
 from lnfold.network.positions import Place
 from lnfold.network.roles import role_of
-from lnfold.network.scopes import Group, scope_of
+from lnfold.network.scopes import Group, VariableRole, scope_of
 from lnfold.network.settings import Settings
 
 
@@ -44,12 +45,26 @@ def networks_from_names(
     places, strange = places or {}, strange or {}
     networks: list[Network] = []
     unplaced: dict[str, list[Group]] = {}
-    for scope, family in _families(groups).items():
+    families = _families(groups)
+    numbered = numbered_layers(strange, variables)
+    if settings.layers is not None:
+        from lnfold.network.stated import stated_network
+
+        network, scopes = stated_network(families, numbered, variables, settings)
+        networks.append(network)
+        families = {scope: found for scope, found in families.items() if scope not in scopes}
+        settings = replace(settings, layers=None)
+    for scope, family in families.items():
         chain = _chain(scope, family, variables, settings, places)
         if chain is None:
             unplaced.setdefault(scope.partition("/")[0], []).extend(family)
         else:
-            networks.append(replace(chain, gaps=(*chain.gaps, *_doubts(strange.get(scope, ())))))
+            networks.append(
+                replace(
+                    chain,
+                    gaps=(*chain.gaps, *_doubts(strange.get(scope, ()), numbered.get(scope, ()))),
+                )
+            )
     taken = {network.name for network in networks}
     for scope, family in unplaced.items():
         name = f"{scope or 'network'} (unwired)" if (scope or "network") in taken else scope
@@ -57,15 +72,21 @@ def networks_from_names(
     return networks
 
 
-def _doubts(strange: Sequence[str]) -> list[Gap]:
+def _doubts(strange: Sequence[str], numbered: Sequence[Group]) -> list[Gap]:
     """A gap for every layer beside the chain of which names do not tell what it computes."""
-    return [
-        Gap(
-            f"'{scope}' has variables too, but names do not tell what it computes",
-            "Keep the .meta, SavedModel or Keras config beside the checkpoint.",
-        )
-        for scope in strange
-    ]
+    vectors = {one.scope for one in numbered if VariableRole.OTHER in one.members}
+    told = {one.scope for one in numbered} - vectors
+    gaps = []
+    for scope in strange:
+        what = f"'{scope}' has variables too, but names do not tell what it computes"
+        remedy = "Keep the .meta, SavedModel or Keras config beside the checkpoint"
+        if scope in vectors:
+            what = f"'{scope}' holds one vector, gamma or beta: names tell not which, nor where"
+            remedy = f"Give --layers, with {scope}:gamma or {scope}:beta where it stands"
+        elif scope in told:
+            remedy += f", or give --layers with {scope} where it stands"
+        gaps.append(Gap(what, f"{remedy}."))
+    return gaps
 
 
 def _families(groups: Mapping[str, Group]) -> dict[str, list[Group]]:

@@ -11,7 +11,7 @@ from lnfold.errors import UsageError
 from lnfold.network.activations import FUNCTIONS
 from lnfold.network.context import order_of_norm
 from lnfold.network.evidence import Fact, Source, replaced
-from lnfold.network.layers import Activation, Affine, Clip, Dense, Network, Norm, Opaque
+from lnfold.network.layers import Activation, Affine, Clip, Dense, Layer, Network, Norm, Opaque
 from lnfold.network.settings import Settings
 
 _READ: Final = {Source.GRAPH: "the graph", Source.CONFIG: "the Keras config"}
@@ -39,6 +39,31 @@ def check_against_evidence(network: Network, settings: Settings) -> None:
             f"{network.name} says {fact.value}",
             remedy=f"Leave {option} out, or move {evidence} away to use the option.",
         )
+
+
+def check_layers(network: Network, settings: Settings) -> None:
+    """UsageError where --layers states other layers than a graph or a config has."""
+    if settings.layers is None:
+        return
+    stated = settings.layers.replace(",", " ").split()
+    stated = [one.partition(":")[0] for one in stated if one != "identity"]
+    read = [_word(layer) for layer in network.layers]
+    same = len(stated) == len(read) and all(
+        one == word or f"/{word}".endswith(f"/{one}")
+        for one, word in zip(stated, read, strict=True)
+    )
+    if not same:
+        evidence = _READ[network.wiring.source]
+        raise UsageError(
+            f"--layers {settings.layers} contradicts {evidence}, where network {network.name} "
+            f"runs {' '.join(read)}",
+            remedy="Leave --layers out.",
+        )
+
+
+def _word(layer: Layer) -> str:
+    """A layer as --layers states it."""
+    return str(layer.function.value) if isinstance(layer, Activation) else layer.scope or layer.kind
 
 
 def _contradictions(

@@ -30,8 +30,13 @@ _SCOPES: Final[tuple[tuple[type[Norm], re.Pattern[str]], ...]] = (
 _LEAVES: Final = re.compile(r"(layer_norm_(scale|bias)|ln_(gamma|beta))$")
 
 
-def norm_kind(group: Group) -> type[Norm]:
-    """The kind of a group's normalisation; OtherNorm where its names do not tell."""
+def norm_kind(group: Group, stated: bool = False) -> type[Norm]:
+    """The kind of a group's normalisation; OtherNorm where its names do not tell.
+
+    Args:
+        stated: whether it is known to be a norm of dense layers; where its scope names no kind,
+            its variables tell one then: a lone scale is RMSNorm's, all else LayerNorm's.
+    """
     gamma = group.members.get(VariableRole.GAMMA, "")
     beta = group.members.get(VariableRole.BETA)
     statistics = {VariableRole.MOVING_MEAN, VariableRole.MOVING_VARIANCE}
@@ -47,4 +52,6 @@ def norm_kind(group: Group) -> type[Norm]:
         return named
     if _LEAVES.search(gamma or beta or ""):
         return LayerNorm
+    if stated:
+        return RMSNorm if gamma.endswith("/scale") and beta is None else LayerNorm
     return OtherNorm

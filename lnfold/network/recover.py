@@ -17,7 +17,7 @@ from dataclasses import replace
 from lnfold.checkpoint.variables import Checkpoint, Variable
 from lnfold.errors import DamagedError, GraphError, UsageError
 from lnfold.network.constants import Constants
-from lnfold.network.contradictions import check_against_evidence, check_functions
+from lnfold.network.contradictions import check_against_evidence, check_functions, check_layers
 from lnfold.network.dataflow import networks_of
 from lnfold.network.graph import Graph
 from lnfold.network.layers import Dense, Network
@@ -78,6 +78,7 @@ def _networks(
     for network in networks:
         if is_meant(network.name, settings):
             check_against_evidence(network, settings)
+            check_layers(network, settings)
     return networks or _from_names(checkpoint, roles, settings, notes)
 
 
