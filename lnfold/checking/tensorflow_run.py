@@ -1,7 +1,9 @@
 """The authority asked: the checkpoint's own graph, run by TensorFlow itself.
 
 Only the operations between a network's inputs and outputs are imported, and only where every
-one of them is on a list of pure mathematics: no PyFunc, no file access, no custom operation.
+one of them is on a list of pure mathematics: no PyFunc, no file access, no custom operation, no
+call of a function. What TensorFlow is handed is looked at once more, one operation at a time,
+and none is handed over whose operands could fill the memory: importing computes constants.
 Variables are replaced by placeholders and fed with what TensorFlow's own reader finds.
 """
 
@@ -10,17 +12,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from graphlib import TopologicalSorter
 from typing import Any, Final
 
 import numpy as np
 
+from lnfold.checkpoint.positioned_file import PositionedFile
 from lnfold.checkpoint.variables import Checkpoint
-from lnfold.errors import GraphError, UnsupportedError, UsageError
+from lnfold.errors import GraphError, LnfoldError, UnsupportedError, UsageError
 from lnfold.network.evidence import Source
 from lnfold.network.graph import VARIABLE_OPS, Graph, read_meta_graph
 from lnfold.network.layers import Network
 
 Array = np.ndarray
+
+_MOST_NUMBERS: Final = 1 << 29  # of all arrays of a run together: 2 GiB in float32
 
 # fmt: off
 _PURE: Final = frozenset([
@@ -58,16 +64,21 @@ def run_tensorflow(
     graph = read_meta_graph(path)
     needed = _ancestors(graph, network)
     for name in needed:
-        node = graph.nodes[name]
-        if node.op not in _PURE | VARIABLE_OPS | {"ReadVariableOp"}:
-            raise UnsupportedError(
-                f"node '{name}' is a {node.op}, which lnfold does not let TensorFlow run",
-                file=graph.where,
-                remedy="Only pure mathematics is run from a file.",
-            )
+        op = graph.nodes[name].op
+        if op not in VARIABLE_OPS | {"ReadVariableOp"}:
+            _expect_pure(name, op, graph.where)
     tensorflow = _import_tensorflow()
     with _silenced():
         return _session_run(tensorflow, checkpoint, graph, network, needed, inputs)
+
+
+def _expect_pure(name: str, op: str, where: str) -> None:
+    if op not in _PURE:
+        raise UnsupportedError(
+            f"node '{name}' is a {op}, which lnfold does not let TensorFlow run",
+            file=where,
+            remedy="Only pure mathematics is run from a file.",
+        )
 
 
 def _ancestors(graph: Graph, network: Network) -> set[str]:
@@ -119,46 +130,110 @@ def _session_run(
     needed: set[str],
     inputs: Mapping[str, Array],
 ) -> dict[str, Array]:
+    # a part of every TensorFlow
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
     v1 = tensorflow.compat.v1
     meta = v1.MetaGraphDef()
-    with open(graph.where, "rb") as file:
-        meta.ParseFromString(file.read())
-    stop = {one.name.partition(":")[0] for one in network.inputs}
-    reader = tensorflow.train.load_checkpoint(checkpoint.path)
+    file = PositionedFile(graph.where)
+    stop = {one.name.partition(":")[0]: inputs[one.name] for one in network.inputs}
     feeds: dict[str, Array] = {}
-    pruned = v1.GraphDef(versions=meta.graph_def.versions)
-    for node in meta.graph_def.node:
-        if node.name not in needed:
-            continue
-        key = _fed_variable(graph, node.name)
-        if key is not None:
-            key = network.averages.get(key, key)
-            feeds[f"{node.name}:0"] = reader.get_tensor(key)
-        if key is not None or node.name in stop:
-            dtype = node.attr["dtype"].type or node.attr["T"].type
-            node = v1.NodeDef(name=node.name, op="Placeholder")
-            node.attr["dtype"].type = dtype
-        elif node.op == "VarHandleOp":
-            continue
-        pruned.node.append(node)
-        # control dependencies lead out of the pruned graph
-        del_control = [one for one in pruned.node[-1].input if not one.startswith("^")]
-        del pruned.node[-1].input[:]
-        pruned.node[-1].input.extend(del_control)
-    with v1.Graph().as_default():
-        try:
-            v1.import_graph_def(pruned, name="")
-        except ValueError as error:
-            raise GraphError(
-                f"TensorFlow does not import it ({error})", file=graph.where
-            ) from error
-        # the graph as it stands: the optimizer's fused operations have dropped epsilons before
-        config = v1.ConfigProto()
-        config.graph_options.rewrite_options.disable_meta_optimizer = True
-        with v1.Session(config=config) as session:
-            feeds.update({_tensor(name): array for name, array in inputs.items()})
-            fetched = session.run([_tensor(name) for name in network.outputs], feeds)
-    return dict(zip(network.outputs, fetched, strict=True))
+    handed: dict[str, Any] = {}
+    try:
+        meta.ParseFromString(file.read(0, file.size))
+        reader = tensorflow.train.load_checkpoint(checkpoint.path)
+        for node in meta.graph_def.node:
+            if node.name not in needed:
+                continue
+            key = _fed_variable(graph, node.name)
+            fed = stop.get(node.name) if key is None else reader.get_tensor(key)
+            if fed is not None:
+                feeds[node.name] = fed
+                node = _placeholder(tensorflow, node, fed)
+            elif node.op == "VarHandleOp":
+                continue
+            _expect_pure(node.name, node.op, graph.where)
+            handed[node.name] = _plain(node)
+        with v1.Graph().as_default():
+            operations = _import_one_by_one(v1, handed, meta.graph_def.versions, graph.where)
+            fed_to = {_output(operations, name): array for name, array in feeds.items()}
+            fetched = [_output(operations, name) for name in network.outputs]
+            # as it stands: the optimizer's fused operations have dropped epsilons before
+            config = v1.ConfigProto()
+            config.graph_options.rewrite_options.disable_meta_optimizer = True
+            with v1.Session(config=config) as session:
+                found = session.run(fetched, fed_to)
+    except LnfoldError:
+        raise
+    except (
+        *(ValueError, TypeError, LookupError, RuntimeError),
+        *(DecodeError, tensorflow.errors.OpError),
+    ) as error:
+        raise GraphError(f"TensorFlow does not run it ({error})", file=graph.where) from error
+    return dict(zip(network.outputs, found, strict=True))
+
+
+def _placeholder(tensorflow: Any, node: Any, fed: Array) -> Any:
+    """What is fed in a node's place, in its type and in the shape of what is fed."""
+    made = tensorflow.compat.v1.NodeDef(name=node.name, op="Placeholder")
+    dtype = node.attr["dtype"].type or node.attr["T"].type
+    made.attr["dtype"].type = dtype or tensorflow.as_dtype(fed.dtype).as_datatype_enum
+    made.attr["shape"].shape.CopyFrom(tensorflow.TensorShape(fed.shape).as_proto())
+    return made
+
+
+def _plain(node: Any) -> Any:
+    """A node without its device, its control dependencies, which lead out of what is run, and
+    its hints (``_class``, ``_output_shapes``, ``_kernel``, …)."""
+    data = [one for one in node.input if not one.startswith("^")]
+    del node.input[:]
+    node.input.extend(data)
+    node.device = ""
+    for hint in [key for key in node.attr if key.startswith("_")]:
+        del node.attr[hint]
+    return node
+
+
+def _import_one_by_one(
+    v1: Any, nodes: Mapping[str, Any], versions: Any, where: str
+) -> dict[str, Any]:
+    """The operations by the names of their nodes, each imported after what it reads, and only
+    when all before it are of bounded size."""
+    order = TopologicalSorter(
+        {name: [one.partition(":")[0] for one in node.input] for name, node in nodes.items()}
+    )
+    # TensorFlow calls a node otherwise where its name is the scope of one that came before
+    operations: dict[str, Any] = {}
+    numbers = 0
+    for name in order.static_order():
+        if name not in nodes:
+            raise UnsupportedError(
+                f"node '{name}' is no operation of the graph itself, but of a function or a loop",
+                file=where,
+                remedy="TensorFlow is asked about graphs without calls and loops only.",
+            )
+        read = {one: _output(operations, one) for one in nodes[name].input}
+        alone = v1.GraphDef(versions=versions, node=[nodes[name]])
+        (operations[name],) = v1.import_graph_def(
+            alone, name="", input_map=read, return_elements=[name]
+        )
+        sizes = [output.shape.num_elements() for output in operations[name].outputs]
+        numbers += sum(size or 0 for size in sizes)
+        if None in sizes or numbers > _MOST_NUMBERS:
+            said = "nobody knows before it runs how many" if None in sizes else f"{numbers:,}"
+            raise UnsupportedError(
+                f"with node '{name}' the arrays hold more numbers than lnfold lets TensorFlow "
+                f"make: {said}, of {_MOST_NUMBERS:,}",
+                file=where,
+                remedy="Give fewer rows with --inputs.",
+            )
+    return operations
+
+
+def _output(operations: Mapping[str, Any], tensor: str) -> Any:
+    """The output of an imported operation that ``name`` or ``name:number`` stands for."""
+    name, _, number = tensor.partition(":")
+    return operations[name].outputs[int(number or 0)]
 
 
 def _fed_variable(graph: Graph, name: str) -> str | None:
@@ -171,7 +246,3 @@ def _fed_variable(graph: Graph, name: str) -> str | None:
     if node.op not in VARIABLE_OPS:
         return None
     return graph.checkpoint_keys.get(node.name, node.name)
-
-
-def _tensor(name: str) -> str:
-    return name if ":" in name else f"{name}:0"
