@@ -19,7 +19,7 @@ from lnfold.folding.side_channel import cheap_side_channel, side_channel, triang
 from lnfold.folding.steps import Applied, Form, Reason, Refused
 from lnfold.folding.storing import storage_of
 from lnfold.folding.survey import survey
-from lnfold.network.layers import Gap, LayerNorm, Network, Opaque, Parameter
+from lnfold.network.layers import Affine, Gap, LayerNorm, Network, Opaque, Parameter
 from lnfold.network.run import run
 from tests.folding.build import Builder, actor, observations
 from tests.folding.cases import FREE, STOCK
@@ -189,3 +189,40 @@ def test_a_survey_names_the_first_gap_and_asks_the_rules_of_the_form() -> None:
     # without a bias to go into, beta could go forward in every form but the stock one
     assert reasons[Form.STOCK]["beta-forward"].reason is Reason.NO_BIAS
     assert reasons[Form.RMS]["beta-forward"].reason is Reason.NOT_RUN
+
+
+def test_auto_chooses_among_what_its_rules_allow() -> None:
+    """Without a rule it is still the cheapest of the forms without that rule."""
+    network = actor(widths=(3, 40, 40, 1))
+    for skipped in ("side-channel", "gamma-forward", "carry"):
+        chosen = fold(network, Choice(Form.AUTO, skip=[skipped]))
+        assert all(one.rule != skipped for one in chosen.certificates)
+        for form in (Form.RMS, Form.CARRY):
+            other = fold(network, Choice(form, skip=[skipped]))
+            assert multiplications(chosen.exact) <= multiplications(other.exact)
+
+
+def test_a_carried_deviation_costs_its_squares_and_two_products() -> None:
+    """sqrt(mean(v²) + epsilon·s²): a square a unit, and epsilon·s·s where s is carried."""
+    network = actor(widths=(3, 8, 8, 1))
+    folded = fold(network, Choice(Form.CARRY)).exact
+    first = 3 * 8 + 8 + 8  # kernel, squares, s·beta
+    second = 8 * 8 + 8 + (8 + 2) + 8  # kernel, s·b, squares with epsilon·s·s, s·beta
+    last = 8 * 1 + 1  # kernel, the one division
+    assert multiplications(folded) == first + second + last
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.0, -1.0])
+def test_a_clip_moves_to_raw_observations_only_behind_positive_factors(factor: float) -> None:
+    """A negative factor would turn the bounds round, and zero has no raw observation for them."""
+    build = Builder(0)
+    scale = build.parameter(np.array([2.0, factor]), "scale")
+    value = build.add(Affine("scaled", (build.input(2),), "scaled", scale), 2)
+    build.dense(build.clip(value, -1, 1), 2)
+    network = build.network()
+    outcome = observation(network, network.layers[0], FREE)
+    if factor > 0:
+        assert isinstance(outcome, Applied)
+    else:
+        assert isinstance(outcome, Refused)
+        assert outcome.reason is Reason.NOT_POSITIVE
