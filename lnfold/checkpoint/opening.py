@@ -30,7 +30,24 @@ def open_checkpoint(path: str | os.PathLike[str], *, step: int | None = None) ->
         InputError: one of its kinds, see ``lnfold.errors``: nothing there, something else,
             damaged, changing, or not safe to open.
     """
-    location = locate(os.fspath(path), step)
+    checkpoint = _opened(locate(os.fspath(path), step))
+    if os.path.isdir(path):
+        from lnfold.checkpoint.links import refuse_links_out
+
+        refuse_links_out(os.fspath(path), _read_with(checkpoint))
+    return checkpoint
+
+
+def _read_with(checkpoint: Checkpoint) -> list[str]:
+    """The files of a checkpoint and those that are read beside it."""
+    from lnfold.checkpoint.keras_metadata import METADATA
+
+    graph = checkpoint.graph_file
+    beside = [] if graph is None else [graph, os.path.join(os.path.dirname(graph), METADATA)]
+    return [*checkpoint.files, *(path for path in beside if os.path.lexists(path))]
+
+
+def _opened(location: Location) -> Checkpoint:
     if has_index(location.path):
         with PausedCollection():
             return _bundle(location)

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from typing import Final
 
 from lnfold.checkpoint import Checkpoint, Variable
 from lnfold.checkpoint.window import stream_of
 from lnfold.checkpoint.write import write_checkpoint
 from lnfold.errors import OutputError, UsageError
 from lnfold.export.certificates import certificate_text
+from lnfold.export.copied_folder import copy_folder
 from lnfold.export.values import new_values
 from lnfold.folding.certificate import Folded, NotFolded
 from lnfold.network.layers import Array
 from lnfold.whole_file import whole_file
 
 CERTIFICATE = ".certificate.json"
+_VARIABLES: Final = "variables"
 
 
 def write_folded_checkpoint(
@@ -77,7 +79,8 @@ def write_folded_saved_model(
 ) -> list[str]:
     """Writes a SavedModel like the one that was read, with the folded variables.
 
-    The folder must not exist: a folder cannot be replaced whole.
+    The folder must not exist: a folder cannot be replaced whole. Files are copied, and a link
+    or a pipe among them is refused.
 
     Raises:
         OutputError: something is there already, or it cannot be written.
@@ -98,10 +101,9 @@ def write_folded_saved_model(
         raise OutputError(f"cannot be written ({error.strerror})", file=folder) from error
     try:
         copy = os.path.join(temporary, "model")
-        shutil.copytree(source, copy, ignore=lambda at, _: ["variables"] if at == source else [])
-        _make_writable(copy)
-        os.makedirs(os.path.join(copy, "variables"))
-        prefix = os.path.join(copy, "variables", "variables")
+        copy_folder(source, copy, leave_out=_VARIABLES)
+        os.mkdir(os.path.join(copy, _VARIABLES))
+        prefix = os.path.join(copy, _VARIABLES, "variables")
         write_checkpoint(prefix, list(_items(checkpoint, folded, False)), state_file=False)
         with whole_file(os.path.join(copy, "certificate.json")) as file:
             file.write(certificate_text(checkpoint, folded, unfolded).encode("utf-8"))
@@ -123,13 +125,6 @@ def _expect_name(prefix: str, checkpoint: Checkpoint) -> None:
         file=prefix,
         remedy=f"Give --output {example}.",
     )
-
-
-def _make_writable(folder: str) -> None:
-    """Gives back the right to write, where what was copied had none."""
-    for place, _, names in os.walk(folder):
-        for path in (place, *(os.path.join(place, name) for name in names)):
-            os.chmod(path, os.stat(path).st_mode | stat.S_IWUSR)
 
 
 def refuse_existing(paths: Iterable[str], overwrite: bool) -> None:
