@@ -12,6 +12,7 @@ division can be put off: a value v carried by s stands for v/s.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from lnfold.errors import GraphError
 from lnfold.network.evidence import Fact
 from lnfold.network.layers import Array, Layer, Parameter
 from lnfold.network.run import Shuffle, Step, register_step
+from lnfold.network.running.registry import register_rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,3 +119,14 @@ register_step(Deviation, _deviation)
 register_step(TriangleDeviation, _triangle)
 register_step(Carried, _carried)
 register_step(Divided, _divided)
+
+
+def _rounding(layer: Layer, *what: Any) -> Any:
+    """What a layer of these rounds off; the rows are imported when one is run for its bounds."""
+    from lnfold.folding.deferred_rounding import DEFERRED_ROUNDING
+
+    return DEFERRED_ROUNDING[type(layer)](layer, *what)
+
+
+for _kind in (Deviation, TriangleDeviation, Carried, Divided):
+    register_rounding(_kind, _rounding)

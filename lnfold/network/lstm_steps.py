@@ -21,7 +21,7 @@ def lstm_step(
     Raises:
         UsageError: the rows are no whole number of sequences.
     """
-    kernel, recurrent = _kernels(layer, dtype, shuffle)
+    kernel, recurrent = kernels(layer, dtype, shuffle)
     bias = dtype(0) if layer.bias is None else layer.bias.array.astype(dtype).reshape(-1)
     order = None if shuffle is None else shuffle.permutation(layer.taken)
     places = {gate: layer.gates.index(gate) * layer.units for gate in layer.gates}
@@ -62,7 +62,7 @@ def lstm_step(
     return step
 
 
-def _kernels(layer: LSTM, dtype: type, shuffle: np.random.Generator | None) -> tuple[Array, Array]:
+def kernels(layer: LSTM, dtype: type, shuffle: np.random.Generator | None) -> tuple[Array, Array]:
     """The kernels that x and h are multiplied by."""
     kernel: Array = layer.kernel.array.astype(dtype)
     if layer.recurrent_kernel is None:

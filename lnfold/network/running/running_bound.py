@@ -1,0 +1,44 @@
+"""Forward through a network: every value in float64, and how far a program's may be from it.
+
+E of a layer is what E of its inputs becomes, and what the layer rounds off itself: the running
+bound (Wilkinson 1963; Higham, Accuracy and Stability of Numerical Algorithms, section 3.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lnfold.network.layers import Array, Network
+from lnfold.network.run import step_of
+from lnfold.network.running.arithmetic import Arithmetic
+from lnfold.network.running.local_rounding import row_of
+from lnfold.network.running.seen import Seen, Step, delivered
+
+
+def exact_values(network: Network, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Every value of the network in float64, by name."""
+    values = dict(inputs)
+    for layer in network.layers:
+        read = (values[name] for name in layer.inputs)
+        values[layer.name] = np.asarray(step_of(layer, np.float64)(*read))
+    return values
+
+
+def running_bound(
+    network: Network, values: Mapping[str, Array], arithmetic: Arithmetic
+) -> tuple[dict[str, Seen], dict[str, Step]]:
+    """How far a program's values may be from the exact ones, and what each layer is there."""
+    seen: dict[str, Seen] = {}
+    for one in network.inputs:
+        off = arithmetic.rounded(values[one.name])
+        seen[one.name] = Seen(values[one.name], off, arithmetic.box(off))
+    steps: dict[str, Step] = {}
+    for layer in network.layers:
+        read = [seen[name] for name in layer.inputs]
+        out = values[layer.name]
+        step = row_of(type(layer))(layer, arithmetic, out, *read)
+        steps[layer.name] = step
+        seen[layer.name] = delivered(step, arithmetic, out, *read)
+    return seen, steps
