@@ -8,7 +8,15 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 ORDER = ["checkpoint", "network", "relations", "checking", "folding", "report", "export", "cli"]
-ANYWHERE = {"errors", "figures", "json_text", "whole_file"}
+ANYWHERE = {
+    "errors",
+    "figures",
+    "json_text",
+    "file_names",
+    "files_read",
+    "standard_streams",
+    "whole_file",
+}
 LONGEST = 300  # lines; a module that needs more is two ideas
 
 

@@ -8,9 +8,9 @@ from lnfold.checkpoint.positioned_file import (
     PositionedFile,
     cannot_read,
     changed_while_read,
-    identity_of,
 )
 from lnfold.errors import CheckpointNotFoundError
+from lnfold.files_read import identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

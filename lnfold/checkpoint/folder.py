@@ -7,12 +7,14 @@ from __future__ import annotations
 import os
 
 from lnfold.checkpoint.bundle_shards import complete_count, shards_by_prefix
-from lnfold.checkpoint.locate import Location, has_index, stem, v1_shards
+from lnfold.checkpoint.locate import Location, has_index, v1_shards
 from lnfold.checkpoint.natural_order import natural_order
 from lnfold.checkpoint.nearby import ACCEPTED, contents
 from lnfold.checkpoint.positioned_file import PositionedFile, cannot_read
-from lnfold.checkpoint.state_file import STATE_FILE, read_state
+from lnfold.checkpoint.state_file import read_state
 from lnfold.errors import CheckpointNotFoundError, InputError, NotACheckpointError
+from lnfold.file_names import STATE_FILE, stem
+from lnfold.files_read import forget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ def _containers(folder: str, names: list[str]) -> Iterator[str]:
             is_one = kind in (TABLE, HDF5, ZIP) and map_of_shard(path) is None
             if is_one or (kind == TEXT and name.endswith(MAP_ENDING)):
                 yield path
+            elif kind not in (TABLE, HDF5, ZIP):
+                forget(path)  # looked into, but nothing that was read
 
 
 def _named_by_state(folder: str, held: list[str]) -> tuple[str | None, tuple[str, ...]]:

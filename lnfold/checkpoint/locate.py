@@ -10,13 +10,11 @@ import os
 from lnfold.checkpoint.bundle_shards import complete_count, list_shards
 from lnfold.checkpoint.positioned_file import cannot_read
 from lnfold.errors import CheckpointNotFoundError, NotACheckpointError
+from lnfold.file_names import SAVED_MODEL_FILES, STATE_FILE, stem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lnfold.errors import InputError
-
-# Files of a SavedModel, which stand for their folder.
-_OF_A_FOLDER = ("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb", "fingerprint.pb")
 
 
 class Location:
@@ -43,20 +41,6 @@ def v1_shards(prefix: str) -> list[str]:
     """The files of a sharded V1 checkpoint: ``PREFIX-SSSSS-of-NNNNN``, if all are there."""
     count = complete_count(list_shards(prefix, "-")) or 0
     return [f"{prefix}-{shard:05d}-of-{count:05d}" for shard in range(count)]
-
-
-def stem(path: str) -> str:
-    """The prefix that one of its files, or a path completed by a shell, belongs to."""
-    for ending in (".index", ".meta"):
-        if path.endswith(ending):
-            return path.removesuffix(ending)
-    head, data, tail = path.rpartition(".data-")
-    if data and _is_shard_of(tail):
-        return head
-    head, dash, tail = path[:-15], path[-15:-14], path[-14:]
-    if dash == "-" and _is_shard_of(tail.replace("?????", "00000", 1)):
-        return head
-    return path.rstrip(".") if os.path.basename(path).strip(".") else path
 
 
 def locate(path: str, step: int | None = None) -> Location:
@@ -86,7 +70,7 @@ def locate(path: str, step: int | None = None) -> Location:
     if prefix != path and (has_index(prefix) or v1_shards(prefix)):
         return Location(prefix)
     if os.path.isfile(path):
-        if os.path.basename(path) in ("checkpoint", *_OF_A_FOLDER):
+        if os.path.basename(path) in (STATE_FILE, *SAVED_MODEL_FILES):
             from lnfold.checkpoint.folder import locate_in_folder
 
             return locate_in_folder(os.path.dirname(path) or ".", step)
@@ -166,8 +150,3 @@ def _nothing_at(path: str) -> InputError:
         there = os.path.dirname(folder if folder is not None else path) or "."
         remedy = f"{contents(there)} {ACCEPTED}".lstrip()
     return CheckpointNotFoundError(message, file=path, remedy=remedy)
-
-
-def _is_shard_of(tail: str) -> bool:
-    shard, of, count = tail.partition("-of-")
-    return bool(of) and all(len(part) >= 5 and part.isdecimal() for part in (shard, count))

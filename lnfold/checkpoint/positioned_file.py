@@ -18,6 +18,7 @@ from lnfold.errors import (
     InputError,
     NotACheckpointError,
 )
+from lnfold.files_read import add, identity_of
 
 # A file that does not fit the others and is so young may be replaced in a moment: how long to
 # wait for that, all in all.
@@ -65,6 +66,7 @@ class PositionedFile:
             raise cannot_read(path, error) from error
         self.size = status.st_size
         self.identity = identity_of(status)
+        add(path, self.identity)
 
     def read(self, offset: int, size: int) -> bytes:
         """Exactly ``size`` bytes from ``offset``.
@@ -225,8 +227,3 @@ def cannot_read(path: str, error: OSError | ValueError) -> InputError:
         file=path,
         remedy="Check the path and the disk or connection that it lies on.",
     )
-
-
-def identity_of(status: os.stat_result) -> tuple[int, int, int, int]:
-    """What tells one state of one file from every other."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -15,8 +15,6 @@ from collections.abc import Iterable
 
 from lnfold.checkpoint.positioned_file import PositionedFile
 
-STATE_FILE = "checkpoint"
-
 _LARGEST = 16 << 20
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
 

@@ -2,6 +2,10 @@
 
 Everything is written under temporary names first, the data before the index, and renamed when
 it is complete: a reader sees the old checkpoint or the new one.
+
+The state file names the newest checkpoint of its folder, the one that a training run goes on
+from. It is written where no other checkpoint is; a folder that holds some keeps what it says,
+unless the caller asks for more.
 """
 
 from __future__ import annotations
@@ -23,14 +27,15 @@ from lnfold.checkpoint.dtypes import (
     numpy_dtype,
     tensorflow_name,
 )
-from lnfold.checkpoint.state_file import STATE_FILE, read_state, state_of
+from lnfold.checkpoint.state_file import read_state, state_of
 from lnfold.checkpoint.storage import PIECE_BYTES
 from lnfold.checkpoint.string_tensor import encode_strings
 from lnfold.checkpoint.table_writer import TableWriter
 from lnfold.checkpoint.tensor_bundle import TensorBundle
 from lnfold.checkpoint.variables import Variable
 from lnfold.errors import OutputError, UnsupportedError
-from lnfold.whole_file import whole_file
+from lnfold.file_names import STATE_FILE
+from lnfold.whole_file import together, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,19 +45,18 @@ def write_checkpoint(
     prefix: str | os.PathLike[str],
     items: Iterable[tuple[str, np.ndarray | Variable]],
     *,
-    inputs: Iterable[str] = (),
     overwrite: bool = False,
-    state_file: bool = True,
+    newest: bool | None = None,
 ) -> list[str]:
     """Write ``items`` as the checkpoint ``prefix``.
 
     Args:
         items: (key, array or variable of another checkpoint); variables keep their types, so
             that ``qint8`` stays ``qint8``. Text is an array of ``bytes`` or ``str``.
-        inputs: files that must not be replaced whatever happens, those of the checkpoint read.
-        overwrite: whether a checkpoint that is already there may be replaced.
-        state_file: whether to name it in the folder's ``checkpoint`` file, as the newest beside
-            those that are named there.
+        overwrite: whether a checkpoint that is already there may be replaced; what was read
+            never is.
+        newest: whether to name it in the folder's ``checkpoint`` file as the newest, beside
+            those that are named there; None: only if no other checkpoint is in the folder.
 
     Returns:
         The files written.
@@ -66,7 +70,6 @@ def write_checkpoint(
     folder = os.path.dirname(prefix)
     data, index = shard_path(prefix, 0, 1), prefix + ".index"
     state = os.path.join(folder, STATE_FILE)
-    inputs = tuple(inputs)
     for path in (data, index):
         if os.path.lexists(path) and not overwrite:
             raise OutputError(
@@ -74,27 +77,52 @@ def write_checkpoint(
                 file=path,
                 remedy="Choose another name, or allow it to be replaced.",
             )
+    written = [index, data]
+    with together():
+        # Both are complete before either is renamed; the inner one, the data, is renamed first.
+        with (
+            whole_file(index, of_checkpoint=True) as index_file,
+            whole_file(data, of_checkpoint=True) as file,
+        ):
+            _write_bundle(items, index_file, file)
+        if newest is None:
+            newest = not _has_others(prefix)
+        if newest:
+            earlier = read_state(state)[1] if os.path.isfile(state) else []
+            with whole_file(state, rewrites=True) as file:
+                file.write(state_of(prefix, earlier).encode("utf-8", "surrogateescape"))
+            written.append(state)
+    return written
+
+
+def _has_others(prefix: str) -> bool:
+    """Whether the folder of ``prefix`` holds another checkpoint, or says which is the newest."""
+    folder, name = os.path.split(prefix)
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return False
+    own = name + ".index"
+    return any(one == STATE_FILE or (one.endswith(".index") and one != own) for one in names)
+
+
+def _write_bundle(
+    items: Iterable[tuple[str, np.ndarray | Variable]], index: IO[bytes], data: IO[bytes]
+) -> None:
+    """Write every value into ``data``, and where it lies into ``index``."""
     entries: dict[bytes, bytes] = {}
-    # Both are complete before either is renamed; the inner one, the data, is renamed first.
-    with whole_file(index, inputs=inputs) as index_file, whole_file(data, inputs=inputs) as file:
-        offset = 0
-        for key, value in items:
-            name = key.encode("utf-8", "surrogateescape")
-            if not name or name[0] == 0 or name in entries:
-                raise ValueError(f"{key!r} cannot be a key, or comes twice")
-            entries[name], size = _write_value(file, key, value, offset)
-            offset += size
-        table = TableWriter(index_file)
-        table.add(b"", encode_header(1))
-        for name in sorted(entries):
-            table.add(name, entries[name])
-        table.finish()
-    if not state_file:
-        return [index, data]
-    earlier = read_state(state)[1] if os.path.isfile(state) else []
-    with whole_file(state, inputs=inputs) as file:
-        file.write(state_of(prefix, earlier).encode("utf-8", "surrogateescape"))
-    return [index, data, state]
+    offset = 0
+    for key, value in items:
+        name = key.encode("utf-8", "surrogateescape")
+        if not name or name[0] == 0 or name in entries:
+            raise ValueError(f"{key!r} cannot be a key, or comes twice")
+        entries[name], size = _write_value(data, key, value, offset)
+        offset += size
+    table = TableWriter(index)
+    table.add(b"", encode_header(1))
+    for name in sorted(entries):
+        table.add(name, entries[name])
+    table.finish()
 
 
 def _write_value(

@@ -7,12 +7,17 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
+from lnfold.cli import printing
 from lnfold.cli.fault import EXIT_CODE, report_fault
+from lnfold.cli.signals import Stopped, ended_by_signals
 from lnfold.errors import LnfoldError
 from lnfold.figures import printable
+from lnfold.files_read import one_command
+from lnfold.standard_streams import ReaderLeft
 
 # command → the one line that `lnfold -h` says of it; each is a module of this package
 COMMANDS = {
@@ -89,12 +94,22 @@ def lnfold() -> None:
 def run_command_line(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code.
 
-    They are those of ``EXIT_CODES``. A traceback is shown only of a fault of lnfold's own, and
-    only where LNFOLD_TRACEBACK is set.
+    They are those of ``EXIT_CODES``, and 128 and the number of a signal that ended it. A
+    traceback is shown only of a fault of lnfold's own, and only where LNFOLD_TRACEBACK is set.
     """
+    printing.prepare()
     _let_every_character_through()
+    code = _run(arguments)
+    with suppress(LnfoldError, ReaderLeft):
+        sys.stdout.flush()  # what was printed before an error, which has been told already
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
-        code = lnfold.main(arguments, prog_name="lnfold", standalone_mode=False)
+        with ended_by_signals(), one_command():
+            code = lnfold.main(arguments, prog_name="lnfold", standalone_mode=False)
+            sys.stdout.flush()
     except LnfoldError as error:
         click.echo(f"lnfold: {printable(str(error))}", err=True)
         return error.exit_code
@@ -104,9 +119,10 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("lnfold: stopped", err=True)
         return 130
-    except BrokenPipeError:
-        # the reader of our output has left (`| head`): no error, and nothing more to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Stopped as stopped:
+        click.echo("lnfold: stopped", err=True)
+        return stopped.exit_code
+    except ReaderLeft:
         return 0
     except Exception as error:
         return report_fault(error)

@@ -45,7 +45,7 @@ def approximate_networks(
     }
     if output is not None:
         entries = [({"form": "frozen-deviation"}, one.network) for one in found.values()]
-        write_networks(checkpoint, entries, output, overwrite=force, inputs=[inputs])
+        write_networks(checkpoint, entries, output, overwrite=force)
         click.echo(f"wrote {output}", err=True)
     if json_wanted:
         record = {name: _record(one) for name, one in found.items()}

@@ -11,6 +11,7 @@ import numpy as np
 
 from lnfold.checking.compare import Comparison
 from lnfold.cli.facts import fact_options, settings
+from lnfold.cli.printing import leave_stdout_to
 from lnfold.errors import UnknownNameError, UsageError
 from lnfold.figures import printable
 from lnfold.folding.runnable_part import not_run, runnable_part
@@ -62,6 +63,7 @@ def command(
     from lnfold.checkpoint.array_file import read_arrays
     from lnfold.network.rounding import measure_rounding
 
+    leave_stdout_to(save)
     if right is not None and against is not None:
         raise UsageError("--against is for A alone; B is what A is compared with")
     if against == "expected":
@@ -88,7 +90,7 @@ def command(
         compared[one.name] = compare(rounding.single, other, rounding.tolerance)
         kept.update({**observed.inputs, **rounding.single})
     if save is not None:
-        _save(save, kept, [left, right, inputs])
+        _save(save, kept)
     _report(compared, {one.name: left_out for one, left_out in networks}, json_wanted)
     return 0 if all(one.passed for one in compared.values()) else 1
 
@@ -159,10 +161,10 @@ def _other(
     return double
 
 
-def _save(path: str, arrays: dict[str, Array], inputs: list[str | None]) -> None:
+def _save(path: str, arrays: dict[str, Array]) -> None:
     from lnfold.whole_file import whole_file
 
-    with whole_file(path, inputs=[one for one in inputs if one]) as file:
+    with whole_file(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 

@@ -10,7 +10,9 @@ import click
 
 from lnfold.checkpoint import Checkpoint, open_checkpoint
 from lnfold.cli.facts import fact_options, settings
-from lnfold.errors import OutputError, UsageError
+from lnfold.cli.printing import leave_stdout_to
+from lnfold.errors import UsageError
+from lnfold.file_names import STATE_FILE
 from lnfold.folding.certificate import Folded, NotFolded
 from lnfold.folding.fold import Choice, fold_together
 from lnfold.folding.runnable_part import runnable_part
@@ -18,6 +20,8 @@ from lnfold.folding.steps import Form
 from lnfold.folding.survey import survey
 from lnfold.network.layers import Network
 from lnfold.network.recover import Recovery, recover
+from lnfold.standard_streams import is_stream
+from lnfold.whole_file import together
 
 
 @click.command(
@@ -52,6 +56,12 @@ Examples:
 )
 @click.option("--networks-only", is_flag=True, help="Write nothing but the networks' variables.")
 @click.option("--force", is_flag=True, help="Replace an output that is there; never an input.")
+@click.option(
+    "--newest",
+    is_flag=True,
+    help="Let the folder's 'checkpoint' file name the fold as the newest, from which a training "
+    "run would go on; without it that is done only in a folder that holds no other checkpoint.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 where a step was refused.")
 @click.option("--json", "json_wanted", is_flag=True, help="The certificate as JSON on stdout.")
 @click.option("--html", metavar="FILE", help="Write a page with the steps and pictures there.")
@@ -67,6 +77,7 @@ def command(
     approximate: str | None,
     networks_only: bool,
     force: bool,
+    newest: bool,
     strict: bool,
     json_wanted: bool,
     html: str | None,
@@ -80,6 +91,13 @@ def command(
     """
     if output == "":
         raise UsageError("--output is empty", remedy="Give a name, e.g. folded.ckpt.")
+    if output is not None and is_stream(output):
+        raise UsageError(
+            "a fold is several files, which do not go into a stream",
+            file=output,
+            remedy="Give --output a name; the page of --html and --json can go to stdout.",
+        )
+    leave_stdout_to(html)
     with open_checkpoint(path) as checkpoint:
         _refuse_folded(path)
         recovery = recover(
@@ -96,12 +114,16 @@ def command(
         unfolded = [survey(one, Form(form)) for one in chosen if runnable_part(one) is None]
         if output is not None and not folded and not json_wanted:
             _print(folded, unfolded)  # why nothing will be written
-        if output is not None:
-            written = _write(checkpoint, folded, unfolded, output, force, networks_only)
-            for one in written:
-                click.echo(f"wrote {one}", err=True)
-        if html is not None:
-            _write_html(checkpoint, recovery, folded, html, inputs)
+        written: list[str] = []
+        with together():
+            if output is not None:
+                written += _write(
+                    checkpoint, folded, unfolded, output, force, networks_only, newest
+                )
+            if html is not None:
+                _write_html(checkpoint, recovery, folded, html)
+                written.append(html)
+        _say_written(written, output)
         if json_wanted:
             from lnfold.export.certificates import certificate_text
 
@@ -161,6 +183,7 @@ def _write(
     output: str,
     force: bool,
     networks_only: bool,
+    newest: bool,
 ) -> list[str]:
     from lnfold.export.archive import write_archive
     from lnfold.export.keras_file import FORMATS, write_folded_keras
@@ -184,7 +207,6 @@ def _write(
             f"a Keras {suffix} file folds into one of its kind, which Keras can load",
             remedy=f"Give --output FILE{suffix}, or FILE.npz.",
         )
-    _make_folder(output)
     if archive:
         return write_archive(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
     if keras:
@@ -192,36 +214,37 @@ def _write(
     if checkpoint.format == "SavedModel" and not networks_only:
         return write_folded_saved_model(checkpoint, folded, output, unfolded=unfolded)
     return write_folded_checkpoint(
-        checkpoint, folded, output, overwrite=force, networks_only=networks_only, unfolded=unfolded
+        checkpoint,
+        folded,
+        output,
+        overwrite=force,
+        networks_only=networks_only,
+        newest=newest or None,
+        unfolded=unfolded,
     )
 
 
-def _make_folder(output: str) -> None:
-    """The folder that an output goes into, as TensorFlow 2 makes it."""
-    folder = os.path.dirname(output)
-    try:
-        os.makedirs(folder or ".", exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"its folder {folder} cannot be made ({error.strerror})",
-            file=output,
-            remedy="Give --output a path that can be written.",
-        ) from error
-
-
 def _write_html(
-    checkpoint: Checkpoint,
-    recovery: Recovery,
-    folded: Sequence[Folded],
-    html: str,
-    inputs: str | None,
+    checkpoint: Checkpoint, recovery: Recovery, folded: Sequence[Folded], html: str
 ) -> None:
     from lnfold.report.html_fold import write_fold_html
     from lnfold.report.record import build_report
 
-    read = [*checkpoint.files, checkpoint.graph_file, inputs]
-    write_fold_html(build_report(checkpoint, recovery), folded, html, [one for one in read if one])
-    click.echo(f"wrote {html}", err=True)
+    write_fold_html(build_report(checkpoint, recovery), folded, html)
+
+
+def _say_written(written: Sequence[str], output: str | None) -> None:
+    for one in written:
+        click.echo(f"wrote {one}", err=True)
+    if output is not None and f"{output}.index" in written:
+        folder = os.path.dirname(output)
+        state = os.path.join(folder, STATE_FILE)
+        if state not in written:
+            click.echo(
+                f"which checkpoint of {folder or 'this folder'} is the newest stays as it is; "
+                f"--newest makes it this one",
+                err=True,
+            )
 
 
 def _print(folded: Sequence[Folded], unfolded: Sequence[NotFolded]) -> None:

@@ -10,10 +10,12 @@ import click
 from lnfold.checkpoint import open_checkpoint
 from lnfold.cli.box import box_options
 from lnfold.cli.facts import fact_options, settings
+from lnfold.cli.printing import leave_stdout_to
 from lnfold.cli.progress import progress
 from lnfold.cli.terminal_width import terminal_width
 from lnfold.network.recover import recover
 from lnfold.report.record import Question, Report, build_report
+from lnfold.whole_file import together, whole_file
 
 
 @click.command(
@@ -61,29 +63,29 @@ def command(
     CHECKPOINT is a prefix, one of its files, or a folder. The exit code is 1 where a check
     finds a difference.
     """
+    leave_stdout_to(html, output)
     with open_checkpoint(path) as checkpoint:
         recovery = recover(checkpoint, settings(**facts, network=network))
         question = Question(network, inputs, expected, against == "tensorflow")
         report = build_report(checkpoint, recovery, question)
-        read = [*checkpoint.files, checkpoint.graph_file, inputs, expected, box_file]
-        files = [one for one in read if one]
         if detail or html is not None or box is not None or box_file is not None:
             from lnfold.report.full import BoxOption, with_detail
 
             with progress("corners of the box") as watch:
                 report = with_detail(report, BoxOption(box, box_file), watch)
-        if html is not None:
-            from lnfold.report.html import write_html
-
-            write_html(report, html, files)
         json_wanted = json_wanted or (output or "").endswith(".json")
-        if output is not None:
-            _write(report, json_wanted, explain, output, files)
-        elif json_wanted:
+        with together():
+            if html is not None:
+                from lnfold.report.html import write_html
+
+                write_html(report, html)
+            if output is not None:
+                _write(report, json_wanted, explain, output)
+        if output is None and json_wanted:
             from lnfold.report.json_report import as_json
 
             click.echo(as_json(report), nl=False)
-        else:
+        elif output is None:
             sys.stdout.write(_text(report, explain, file=sys.stdout, width=terminal_width()))
     return 0 if report.passed else 1
 
@@ -101,11 +103,7 @@ def _text(report: Report, explain: bool, **options: Any) -> str:
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
-def _write(
-    report: Report, json_wanted: bool, explain: bool, output: str, inputs: list[str]
-) -> None:
-    from lnfold.whole_file import whole_file
-
+def _write(report: Report, json_wanted: bool, explain: bool, output: str) -> None:
     if json_wanted:
         from lnfold.report.json_report import as_json
 
@@ -114,5 +112,5 @@ def _write(
         from io import StringIO
 
         text = _text(report, explain, file=StringIO(), width=100)
-    with whole_file(output, inputs=inputs) as file:
+    with whole_file(output) as file:
         file.write(text.encode("utf-8"))

@@ -125,7 +125,7 @@ def _show_values(checkpoint: Checkpoint, name: str, output: str | None) -> None:
     storable = _storable(array, variable)
     from lnfold.whole_file import whole_file
 
-    with whole_file(output, inputs=checkpoint.files) as file:
+    with whole_file(output) as file:
         np.save(file, storable, allow_pickle=False)
 
 

@@ -60,7 +60,7 @@ def write_archive(
         )
         for one in folded
     ]
-    with whole_file(certificate, inputs=_inputs(checkpoint)) as file:
+    with whole_file(certificate, certifies=True) as file:
         file.write(certificate_text(checkpoint, folded, unfolded).encode("utf-8"))
         # the certificate is renamed after the archive that it speaks of
         write_networks(checkpoint, entries, path, overwrite=overwrite)
@@ -73,7 +73,6 @@ def write_networks(
     path: str,
     *,
     overwrite: bool = False,
-    inputs: Sequence[str] = (),
 ) -> None:
     """Writes networks, each with what the manifest shall say of it besides, to ``path``.
 
@@ -91,12 +90,8 @@ def write_networks(
             for number, (said, network) in enumerate(entries)
         ],
     }
-    with whole_file(path, inputs=[*_inputs(checkpoint), *inputs]) as file:
+    with whole_file(path) as file:
         _write_arrays(file, {MANIFEST: _as_bytes(json_text(manifest)), **arrays})
-
-
-def _inputs(checkpoint: Checkpoint) -> list[str]:
-    return [one for one in (*checkpoint.files, checkpoint.graph_file) if one]
 
 
 def read_archive(path: str) -> tuple[Network, ...]:

@@ -52,9 +52,9 @@ def write_folded_keras(
     refuse_existing([path, certificate], overwrite)
     values = {checkpoint[name].key: array for name, array in new_values(checkpoint, folded).items()}
     (source,) = checkpoint.files
-    with whole_file(certificate, inputs=[source]) as file:
+    with whole_file(certificate, certifies=True) as file:
         file.write(certificate_text(checkpoint, folded, unfolded).encode("utf-8"))
-        with whole_file(path, inputs=[source]) as target:
+        with whole_file(path) as target:
             if checkpoint.format == "Keras .keras":
                 _copy_archive(source, target, values)
             else:

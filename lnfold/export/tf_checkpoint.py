@@ -2,14 +2,14 @@
 
 The variables of the folded networks get their new values; every other variable, optimizer
 slots included, is carried over bit for bit. Beside it: the graph (.meta) as it was, the state
-file, and the certificate. A SavedModel is copied as a folder, with other variables.
+file where the folder has no other checkpoint, and the certificate. A SavedModel is copied as a
+folder, with other variables.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final
@@ -23,7 +23,7 @@ from lnfold.export.copied_folder import copy_folder
 from lnfold.export.values import new_values
 from lnfold.folding.certificate import Folded, NotFolded
 from lnfold.network.layers import Array
-from lnfold.whole_file import whole_file
+from lnfold.whole_file import whole_file, whole_folder
 
 CERTIFICATE = ".certificate.json"
 _VARIABLES: Final = "variables"
@@ -36,6 +36,7 @@ def write_folded_checkpoint(
     *,
     overwrite: bool = False,
     networks_only: bool = False,
+    newest: bool | None = None,
     unfolded: Sequence[NotFolded] = (),
 ) -> list[str]:
     """Writes stock-form folds of ``checkpoint`` to the prefix ``prefix``.
@@ -43,6 +44,7 @@ def write_folded_checkpoint(
     Args:
         overwrite: whether outputs that are there may be replaced; inputs never are.
         networks_only: leave out what the folded networks do not read.
+        newest: see :func:`lnfold.checkpoint.write.write_checkpoint`.
         unfolded: the networks that the certificate names besides.
 
     Returns:
@@ -52,7 +54,6 @@ def write_folded_checkpoint(
         OutputError: an output is there, is an input, or cannot be written.
     """
     _expect_name(prefix, checkpoint)
-    inputs = [one for one in (*checkpoint.files, checkpoint.graph_file) if one]
     meta = checkpoint.graph_file
     copies_meta = meta is not None and meta.endswith(".meta")
     certificate = prefix + CERTIFICATE
@@ -60,13 +61,13 @@ def write_folded_checkpoint(
     refuse_existing(beside, overwrite)
     with ExitStack() as stack:
         # complete before the checkpoint is, renamed after it
-        file = stack.enter_context(whole_file(certificate, inputs=inputs))
+        file = stack.enter_context(whole_file(certificate, certifies=True))
         file.write(certificate_text(checkpoint, folded, unfolded).encode("utf-8"))
         if copies_meta and meta is not None:
-            target = stack.enter_context(whole_file(prefix + ".meta", inputs=inputs))
+            target = stack.enter_context(whole_file(prefix + ".meta", of_checkpoint=True))
             shutil.copyfileobj(stream_of(meta), target)
         items = list(_items(checkpoint, folded, networks_only))
-        written = write_checkpoint(prefix, items, inputs=inputs, overwrite=overwrite)
+        written = write_checkpoint(prefix, items, overwrite=overwrite, newest=newest)
     return [*written, *beside]
 
 
@@ -88,30 +89,18 @@ def write_folded_saved_model(
     """
     if checkpoint.format != "SavedModel" or checkpoint.graph_file is None:
         raise UsageError("the input is no SavedModel", file=checkpoint.path)
-    if os.path.lexists(folder):
-        raise OutputError("exists already", file=folder, remedy="Choose another name.")
     source = os.path.dirname(checkpoint.graph_file)
     folder = os.path.normpath(folder)
     parent = os.path.dirname(os.path.abspath(folder))
     if os.path.commonpath([os.path.realpath(parent), real := os.path.realpath(source)]) == real:
         raise OutputError("lies inside the input", file=folder, remedy="Choose another place.")
-    try:
-        temporary = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}.", dir=parent)
-    except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", file=folder) from error
-    try:
-        copy = os.path.join(temporary, "model")
+    with whole_folder(folder) as copy:
         copy_folder(source, copy, leave_out=_VARIABLES)
         os.mkdir(os.path.join(copy, _VARIABLES))
         prefix = os.path.join(copy, _VARIABLES, "variables")
-        write_checkpoint(prefix, list(_items(checkpoint, folded, False)), state_file=False)
+        write_checkpoint(prefix, list(_items(checkpoint, folded, False)), newest=False)
         with whole_file(os.path.join(copy, "certificate.json")) as file:
             file.write(certificate_text(checkpoint, folded, unfolded).encode("utf-8"))
-        os.rename(copy, folder)
-    except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", file=folder) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return [folder]
 
 

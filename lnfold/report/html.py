@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
 from lnfold.figures import printable
@@ -23,17 +23,17 @@ from lnfold.report.record import NetworkReport, Report, split_copies
 from lnfold.whole_file import whole_file
 
 
-def write_html(report: Report, path: str, inputs: Iterable[str] = ()) -> None:
+def write_html(report: Report, path: str) -> None:
     """Writes the page, with the steps that folding would take, whole or not at all.
 
     Raises:
-        OutputError: it cannot be written, or is one of ``inputs``.
+        OutputError: it cannot be written, or was read.
         UsageError: matplotlib is not installed; it names the extra.
     """
     from lnfold.report.html_fold import folding_parts
 
     page = as_html(report, folding_parts(report))
-    with whole_file(path, inputs=inputs) as file:
+    with whole_file(path) as file:
         file.write(page.encode("utf-8"))
 
 

@@ -20,17 +20,15 @@ from lnfold.report.record import Report, split_copies
 from lnfold.whole_file import whole_file
 
 
-def write_fold_html(
-    report: Report, folded: Sequence[Folded], path: str, inputs: Iterable[str] = ()
-) -> None:
+def write_fold_html(report: Report, folded: Sequence[Folded], path: str) -> None:
     """Writes the page of the original network with the steps of its fold, whole or not at all.
 
     Raises:
-        OutputError: it cannot be written, or is one of ``inputs``.
+        OutputError: it cannot be written, or was read.
         UsageError: matplotlib is not installed; it names the extra.
     """
     page = as_html(report, [fold_part(one) for one in folded])
-    with whole_file(path, inputs=inputs) as file:
+    with whole_file(path) as file:
         file.write(page.encode("utf-8"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,14 +55,14 @@ def test_copies_keep_their_types(tmp_path: Path):
         "b": crafting.entry_message(crafting.BFLOAT16, [1], b"\x80\x3f", 2),
     }
     source = open_checkpoint(crafting.bundle(tmp_path / "x", entries, b"\x01\xff\x80\x3f"))
-    write_checkpoint(tmp_path / "y", [(v.key, v) for v in source.values()], state_file=False)
+    write_checkpoint(tmp_path / "y", [(v.key, v) for v in source.values()], newest=False)
     copy = open_checkpoint(tmp_path / "y")
 
     assert copy["q"].dtype == "qint8"
     assert copy["q"].read().tolist() == [1, -1]
     assert copy["b"].dtype == "bfloat16"
     parts = open_checkpoint(Path(__file__).parent / "fixtures" / "partitioned")
-    write_checkpoint(tmp_path / "z", [(v.key, v) for v in parts.values()], state_file=False)
+    write_checkpoint(tmp_path / "z", [(v.key, v) for v in parts.values()], newest=False)
     whole = open_checkpoint(tmp_path / "z")
     assert all(whole[name].read().tolist() == v.read().tolist() for name, v in parts.items())
 
@@ -72,11 +73,16 @@ def test_nothing_is_replaced_unasked(tmp_path: Path):
     before = [Path(path).read_bytes() for path in old]
     with pytest.raises(OutputError, match="already there"):
         write_checkpoint(tmp_path / "x", [("a", np.zeros(2))])
-    with pytest.raises(OutputError, match="is an input"):
-        write_checkpoint(tmp_path / "x", [("a", np.zeros(2))], inputs=old, overwrite=True)
+    write_checkpoint(tmp_path / "x", [("a", np.ones(2))], overwrite=True)
     assert [Path(path).read_bytes() for path in old] == before
 
-    write_checkpoint(tmp_path / "x", [("a", np.zeros(2))], overwrite=True)
+    open_checkpoint(tmp_path / "x").close()
+    with pytest.raises(OutputError, match="is an input"):
+        write_checkpoint(tmp_path / "x", [("a", np.zeros(2))], overwrite=True)
+    assert [Path(path).read_bytes() for path in old] == before
+    for path in old:
+        os.remove(path)
+    write_checkpoint(tmp_path / "x", [("a", np.zeros(2))])
     assert open_checkpoint(tmp_path)["a"].read().tolist() == [0, 0]
 
 
@@ -96,6 +102,10 @@ def test_keys_that_cannot_be(tmp_path: Path, key: str):
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path):
-    """An output that cannot be written is an error of the options."""
-    with pytest.raises(OutputError):
-        write_checkpoint(tmp_path / "missing" / "x", [("a", np.ones(1))])
+    """It is made, and stays only if something is written into it."""
+    with pytest.raises(ValueError, match="cannot be a key"):
+        write_checkpoint(tmp_path / "missing" / "folder" / "x", [("", np.ones(1))])
+    assert list(tmp_path.iterdir()) == []
+    write_checkpoint(tmp_path / "missing" / "folder" / "x", [("a", np.ones(1))])
+
+    assert open_checkpoint(tmp_path / "missing" / "folder")["a"].read().tolist() == [1]

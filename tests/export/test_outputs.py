@@ -231,7 +231,8 @@ def test_the_state_file_keeps_the_checkpoints_it_named(
     )
     folds = folded(checkpoint)
     for name in ("folded", "run-1", "folded"):
-        write_folded_checkpoint(checkpoint, folds, str(tmp_path / name), overwrite=True)
+        path = str(tmp_path / name)
+        write_folded_checkpoint(checkpoint, folds, path, overwrite=True, newest=True)
 
     newest, every = read_state(str(tmp_path / "checkpoint"))
     assert newest == "folded"
@@ -244,7 +245,7 @@ def test_tensorflow_finds_all_of_them(
     """tf.train.latest_checkpoint and get_checkpoint_state read the same from that file."""
     folds = folded(checkpoint)
     for name in ("one-1", "two-2", "three-3"):
-        write_folded_checkpoint(checkpoint, folds, str(tmp_path / name))
+        write_folded_checkpoint(checkpoint, folds, str(tmp_path / name), newest=True)
     state = tensorflow.train.get_checkpoint_state(str(tmp_path))
 
     assert tensorflow.train.latest_checkpoint(str(tmp_path)) == str(tmp_path / "three-3")
