@@ -17,6 +17,7 @@ from lnfold.figures import printable
 from lnfold.folding.runnable_part import not_run, runnable_part
 from lnfold.network.layers import Array, Network
 from lnfold.network.settings import Settings
+from lnfold.network.settled import assumed_facts, expect_settled
 
 Part = tuple[Network, tuple[str, ...]]  # what is run of a network, and the operations it leaves out
 
@@ -75,6 +76,7 @@ def command(
         right = inputs
     facts_given = settings(**facts, network=network)
     networks = _networks(left, facts_given, network)
+    assumed = {one.name: assumed_facts(one) for one, _ in networks if one.assumed}
     inputs = inputs or _inputs_within(right, networks)
     arrays = None if inputs is None else read_arrays(inputs, "inputs")
     compared: dict[str, Comparison] = {}
@@ -91,7 +93,8 @@ def command(
         kept.update({**observed.inputs, **rounding.single})
     if save is not None:
         _save(save, kept)
-    _report(compared, {one.name: left_out for one, left_out in networks}, json_wanted)
+    left_out = {one.name: operations for one, operations in networks}
+    _report(compared, left_out, assumed, json_wanted)
     return 0 if all(one.passed for one in compared.values()) else 1
 
 
@@ -130,6 +133,8 @@ def _networks(path: str, facts: Settings, name: str | None) -> list[Part]:
             f"{path} holds no network that can be run" + (f" called '{name}'" if name else ""),
             remedy=f"There are: {names}.",
         )
+    if not facts.assume:
+        expect_settled([part for part, _ in chosen], "checked")
     return chosen
 
 
@@ -169,19 +174,28 @@ def _save(path: str, arrays: dict[str, Array]) -> None:
 
 
 def _report(
-    compared: Mapping[str, Comparison], left_out: Mapping[str, Sequence[str]], json_wanted: bool
+    compared: Mapping[str, Comparison],
+    left_out: Mapping[str, Sequence[str]],
+    assumed: Mapping[str, str],
+    json_wanted: bool,
 ) -> None:
     from lnfold.export.comparisons import comparison_lines, comparison_record
     from lnfold.json_text import json_text
 
     if json_wanted:
         record = {
-            name: {**comparison_record(one), "not_run": list(left_out[name])}
+            name: {
+                **comparison_record(one),
+                "not_run": list(left_out[name]),
+                "assumed": assumed.get(name, ""),
+            }
             for name, one in compared.items()
         }
         click.echo(json_text({"schema_version": 1, "networks": record}), nl=False)
         return
     for name, one in compared.items():
+        if name in assumed:
+            click.echo(f"assumed: {printable(assumed[name])}")
         for line in comparison_lines(name, one):
             click.echo(line, file=sys.stdout)
         if left_out[name]:

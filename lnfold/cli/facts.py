@@ -45,6 +45,11 @@ _OPTIONS = (
         "--examples", metavar="FILE", help="Inputs and outputs, .npz, that settle what is unknown."
     ),
     click.option(
+        "--assume",
+        is_flag=True,
+        help="Fold and check on what is assumed, too; the result says what that is.",
+    ),
+    click.option(
         "--averages",
         is_flag=True,
         help="Take the moving averages of variables, where training kept some, as the network.",
@@ -54,7 +59,8 @@ _OPTIONS = (
 
 def fact_options(function: AnyFunction) -> AnyFunction:
     """Adds the options; the command takes ``epsilon, order, activation, output_activation,
-    layers, output_node, examples, averages`` and turns them into settings with :func:`settings`."""
+    layers, output_node, examples, assume, averages`` and turns them into settings with
+    :func:`settings`."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -68,6 +74,7 @@ def settings(
     layers: str | None,
     output_node: str | None,
     examples: str | None,
+    assume: bool,
     averages: bool,
     network: str | None = None,
 ) -> Settings:
@@ -82,6 +89,7 @@ def settings(
         examples=None if examples is None else _read_examples(examples),
         network=network,
         averages=averages,
+        assume=assume,
     )
 
 

@@ -20,6 +20,7 @@ from lnfold.folding.steps import Form
 from lnfold.folding.survey import survey
 from lnfold.network.layers import Network
 from lnfold.network.recover import Recovery, recover
+from lnfold.network.settled import expect_settled
 from lnfold.standard_streams import is_stream
 from lnfold.whole_file import together
 
@@ -103,15 +104,20 @@ def command(
         recovery = recover(
             checkpoint, settings(**facts, network=names[0] if len(names) == 1 else None)
         )
-        choice = Choice(Form(form), only, skip)
+        choice = Choice(Form(form), only, skip, assume=facts["assume"])
         chosen = _chosen(recovery, names)
+        if names and not choice.assume:
+            expect_settled(chosen, "folded")
         if approximate is not None:
             from lnfold.cli.approximate import approximate_networks
 
+            if not choice.assume:
+                expect_settled(chosen, "approximated")
             approximate_networks(checkpoint, chosen, inputs, output, force, json_wanted)
             return 0
         folded = _fold(checkpoint, recovery, chosen, choice, inputs)
-        unfolded = [survey(one, Form(form)) for one in chosen if runnable_part(one) is None]
+        done = {one.original.name for one in folded}
+        unfolded = [survey(one, Form(form)) for one in chosen if one.name not in done]
         if output is not None and not folded and not json_wanted:
             _print(folded, unfolded)  # why nothing will be written
         written: list[str] = []
@@ -156,7 +162,12 @@ def _fold(
     choice: Choice,
     inputs: str | None,
 ) -> tuple[Folded, ...]:
-    """Those among the chosen that can be run, or a part; UsageError where there is no network."""
+    """Those among the chosen that can be run, or a part, and rest on nothing that is assumed.
+
+    Raises:
+        UsageError: there is no network.
+        IncompleteNetworkError: all that could be folded rest on what is assumed.
+    """
     from dataclasses import replace
 
     from lnfold.checking.observations import given
@@ -166,6 +177,11 @@ def _fold(
     whole = [one for one in chosen if runnable_part(one) is not None]
     if not whole and not any(one.gaps for one in chosen):
         raise UsageError("the checkpoint holds no network", file=checkpoint.path)
+    if not choice.assume:
+        settled = [one for one in whole if not one.assumed]
+        if not settled:
+            expect_settled(whole, "folded")
+        whole = settled
     if choice.form is Form.STOCK:
         choice = replace(choice, frozen=unwritable(checkpoint, recovery.networks))
     observations = {}

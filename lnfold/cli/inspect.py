@@ -66,7 +66,7 @@ def command(
     leave_stdout_to(html, output)
     with open_checkpoint(path) as checkpoint:
         recovery = recover(checkpoint, settings(**facts, network=network))
-        question = Question(network, inputs, expected, against == "tensorflow")
+        question = Question(network, inputs, expected, against == "tensorflow", facts["assume"])
         report = build_report(checkpoint, recovery, question)
         if detail or html is not None or box is not None or box_file is not None:
             from lnfold.report.full import BoxOption, with_detail

@@ -63,6 +63,7 @@ def _network(folded: Folded) -> Json:
     before, after = folded.multiplications
     return {
         "name": folded.original.name,
+        "assumed": [str(one) for one in folded.original.assumed],
         "form": folded.form.value,
         "measured_on": folded.origin,
         "float64_error": folded.float64_error,

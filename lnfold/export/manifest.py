@@ -39,6 +39,7 @@ def network_record(network: Network, prefix: str, arrays: dict[str, Array]) -> J
         "outputs": list(network.outputs),
         "wiring": _fact(network.wiring),
         "precision": network.precision,
+        "assumed": [str(one) for one in network.assumed],
         "claims": [
             {
                 "what": one.what,

@@ -15,6 +15,7 @@ from lnfold.folding.certificate import (
     Refusal,
 )
 from lnfold.folding.steps import Reason
+from lnfold.network.settled import assumed_facts
 
 WIDTH = 80
 
@@ -47,6 +48,8 @@ def _wrapped(lines: Iterable[str]) -> str:
 
 
 def _network(folded: Folded) -> Iterator[str]:
+    if folded.original.assumed:
+        yield f"assumed: {printable(assumed_facts(folded.original))}"
     yield f"{printable(folded.original.name)}   {folded.form.value} form: {folded.form.sentence}"
     for step in folded.certificates:
         yield from _applied(step)

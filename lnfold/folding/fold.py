@@ -40,6 +40,7 @@ from lnfold.folding.storing import changed_variables, storage_of, stored, unstor
 from lnfold.network.evidence import Source
 from lnfold.network.float_types import float_type
 from lnfold.network.layers import Network
+from lnfold.network.settled import expect_settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,14 @@ class Choice:
         form: what the folded network may look like.
         only, skip: names of rules; without ``only`` all that the form has.
         frozen: variables that must keep their values in stock form.
+        assume: whether a network is folded that rests on what is assumed.
     """
 
     form: Form = Form.STOCK
     only: Collection[str] = ()
     skip: Collection[str] = ()
     frozen: frozenset[str] = frozenset()
+    assume: bool = False
 
     def takes(self, rule: Rule) -> bool:
         return (not self.only or rule.name in self.only) and rule.name not in self.skip
@@ -89,11 +92,14 @@ def fold_together(
         observations: by network name, what to measure on; drawn where none are given.
 
     Raises:
-        IncompleteNetworkError: a network has no part that could be run to prove it.
+        IncompleteNetworkError: a network has no part that could be run to prove it, or rests on
+            what is assumed, which the choice does not allow.
         UsageError: a rule of the choice does not exist.
         FoldingLimitError: a folded network would not be the same within the limits.
     """
     choice = choice or Choice()
+    if not choice.assume:
+        expect_settled(networks, "folded")
     check_rules([*choice.only, *choice.skip])
     given = observations or {}
     frozen = choice.frozen | variables_of(others)

@@ -7,13 +7,16 @@ from lnfold.folding.sequences import SEQUENCES
 from lnfold.folding.steps import Applied, Form, Reason, Refused, Setting
 from lnfold.folding.storing import storage_of
 from lnfold.network.layers import Network, Norm
+from lnfold.network.settled import rests_on
 
 
 def survey(network: Network, form: Form = Form.STOCK) -> NotFolded:
     """A refusal for every norm of an incomplete network and every rule that would apply to it.
 
-    A step whose preconditions hold is refused too: without a run nothing would prove it.
+    A step whose preconditions hold is refused too: without a run, or on what is assumed, nothing
+    would prove it.
     """
+    why = network.gaps[0].what if network.gaps else f"{rests_on(network)}"
     stock = form is Form.STOCK
     setting = Setting(stock, storage_of(network, stock))
     rules = SEQUENCES[Form.RMS if form is Form.AUTO else form]
@@ -24,7 +27,7 @@ def survey(network: Network, form: Form = Form.STOCK) -> NotFolded:
         for rule in rules:
             outcome = rule.apply(network, layer, setting)
             if isinstance(outcome, Applied):
-                outcome = Refused(Reason.NOT_RUN, network.gaps[0].what)
+                outcome = Refused(Reason.NOT_RUN, why)
             if outcome is not None:
                 refusals.append(Refusal.of(rule, layer.name, outcome))
-    return NotFolded(network.name, network.gaps[0].what, tuple(refusals))
+    return NotFolded(network.name, why, tuple(refusals))

@@ -214,7 +214,9 @@ class ChainBuilder:
             self.gaps.append(
                 Gap(f"the epsilon of '{group.label}' is not known", "Give --epsilon, e.g. 1e-3.")
             )
-        kind = norm_kind(group, stated=self.settings.layers is not None)
+        given = self.settings
+        stated = given.layers is not None or given.examples is not None
+        kind = norm_kind(group, stated)
         place = (group.label, (value,), group.label, gamma, beta, epsilon)
         layer: Norm
         if kind is BatchNorm:

@@ -17,7 +17,7 @@ from lnfold.network.chain_builder import ChainBuilder
 from lnfold.network.claims import PLACEMENT, SEQUENCE, Claim
 from lnfold.network.conventions import Order, convention_of
 from lnfold.network.evidence import Fact, replaced
-from lnfold.network.layer_order import Arranged, arranged, order_of_family
+from lnfold.network.layer_order import Arranged, Arrangement, arranged, order_of_family, tried
 from lnfold.network.layers import Gap, Network
 from lnfold.network.numbered import numbered_layers
 from lnfold.network.positions import Place
@@ -32,6 +32,7 @@ def networks_from_names(
     settings: Settings,
     places: Mapping[str, Place] | None = None,
     strange: Mapping[str, Sequence[str]] | None = None,
+    pinned: Mapping[str, Arrangement] | None = None,
 ) -> list[Network]:
     """A network for every scope that holds dense layers in an order that can be told.
 
@@ -41,6 +42,8 @@ def networks_from_names(
         settings: what the user says; it wins over what is assumed.
         places: the place of each layer in its model, by its scope, where objects tell it.
         strange: the scopes of layers of other kinds, by the scope that holds them.
+        pinned: the arrangement of the layers of some scopes; where one is given, only networks
+            of these scopes are built.
     """
     places, strange = places or {}, strange or {}
     networks: list[Network] = []
@@ -54,8 +57,11 @@ def networks_from_names(
         networks.append(network)
         families = {scope: found for scope, found in families.items() if scope not in scopes}
         settings = replace(settings, layers=None)
+    if pinned is not None:
+        families = {scope: one.groups for scope, one in pinned.items()}
     for scope, family in families.items():
-        chain = _chain(scope, family, variables, settings, places)
+        arrangement = None if pinned is None else pinned[scope]
+        chain = _chain(scope, family, variables, settings, places, arrangement)
         if chain is None:
             unplaced.setdefault(scope.partition("/")[0], []).extend(family)
         else:
@@ -113,6 +119,7 @@ def _chain(
     variables: Mapping[str, Variable],
     settings: Settings,
     places: Mapping[str, Place],
+    arrangement: Arrangement | None = None,
 ) -> Network | None:
     """The layers of one scope, each reading the one before it; None where nothing tells which."""
     if not any(group.is_dense for group in family):
@@ -123,6 +130,8 @@ def _chain(
     sizes = {group.scope: built.size(group) for group in family if group.is_norm}
     joins = built.role.part == "critic"
     found = arranged(family, widths, sizes, places, order.value, joins)
+    if arrangement is not None and (found is None or found.arrangement.key != arrangement.key):
+        found = tried(arrangement)
     if found is None:
         return None
     if sizes and not order.known:

@@ -17,6 +17,7 @@ SEQUENCE: Final = "sequence"
 PLACEMENT: Final = "placement"
 STANDARDIZED: Final = "standardized input"
 OUTPUT_ACTIVATION: Final = "output activation"
+_LONGEST: Final = 60  # characters of a value in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,10 @@ class Assumption:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.what} {self.value}"
+        value = self.value
+        if len(value) > _LONGEST:
+            value = f"{value[: _LONGEST // 2]}…{value[-_LONGEST // 2 :]}"
+        return f"{self.what} {value}"
 
 
 def assumptions(
@@ -107,13 +111,11 @@ def called(fact: str, last: bool) -> tuple[str, str]:
     return fact, f"--{fact}"
 
 
-def unsettled(assumed: Sequence[Assumption]) -> str:
-    """Assumed facts in words: "order dense-norm-act and epsilon 0.001"."""
-    *others, last = [str(one) for one in assumed]
-    return f"{', '.join(others)} and {last}" if others else last
-
-
 def remedies(assumed: Sequence[Assumption]) -> str:
     """The options that settle assumed facts, in words."""
-    *others, last = dict.fromkeys(one.remedy for one in assumed)
-    return f"{', '.join(others)} and {last}" if others else last
+    return listed(list(dict.fromkeys(one.remedy for one in assumed)))
+
+
+def listed(words: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join(one for one in (", ".join(words[:-1]), *words[-1:]) if one)

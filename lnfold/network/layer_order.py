@@ -36,6 +36,29 @@ class Arrangement:
     denses: tuple[Group, ...]
     norms: tuple[tuple[Group, ...], ...]
 
+    def __str__(self) -> str:
+        """The layers as ``--layers`` names them, without activations."""
+        first, *behind = self.norms
+        blocks = [
+            first,
+            *((dense, *norms) for dense, norms in zip(self.denses, behind, strict=True)),
+        ]
+        return " ".join(one.label for block in blocks for one in block)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from other arrangements."""
+        blocks = ((), *((dense,) for dense in self.denses))
+        return tuple(
+            tuple((one.scope, *one.members) for one in (*dense, *norms))
+            for dense, norms in zip(blocks, self.norms, strict=True)
+        )
+
+    @property
+    def groups(self) -> list[Group]:
+        """All its layers."""
+        return [*self.denses, *(norm for norms in self.norms for norm in norms)]
+
     def place(self, norm: Group) -> str:
         """Where a norm stands, in words."""
         number = next(number for number, found in enumerate(self.norms) if norm in found)
@@ -109,6 +132,17 @@ def arranged(
     return Arranged(arrangement, sequence, facts)
 
 
+def tried(arrangement: Arrangement) -> Arranged:
+    """An arrangement that examples shall tell from others: until they do, it is assumed."""
+    sequence = " → ".join(one.label for one in arrangement.denses)
+    places = {
+        norm.scope: Fact(arrangement.place(norm), Source.CONVENTION, _NAMED)
+        for norms in arrangement.norms
+        for norm in norms
+    }
+    return Arranged(arrangement, Fact(sequence, Source.CONVENTION, _NAMED), places)
+
+
 def _numbered(family: Sequence[Group], places: Mapping[str, Place]) -> Mapping[str, Place]:
     """The places of the layers, where all are layers of one model; empty where not."""
     found = {group.scope: places[group.scope] for group in family if group.scope in places}
@@ -137,7 +171,7 @@ def _sequence(
         source, where, trust = Source.CONVENTION, _NUMBERED if numbered else _NAMED, "medium"
     if said is None:
         return denses, None
-    return said, Fact(", ".join(one.label for one in said), source, where, trust)
+    return said, Fact(" → ".join(one.label for one in said), source, where, trust)
 
 
 def _named(denses: list[Group]) -> list[Group] | None:

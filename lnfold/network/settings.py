@@ -31,6 +31,7 @@ class Settings:
         output: the graph node at which the network ends.
         examples: what the original answers; they settle what nothing else says.
         network: the name of the network that is meant, where there are several; None for all.
+        assume: whether what is assumed may be folded and checked as if it were known.
         layers: scopes and activations in the order of the run, see ``lnfold.network.stated``.
         averages: whether the moving averages of variables go by the variables' names.
     """
@@ -44,6 +45,7 @@ class Settings:
     network: str | None = None
     averages: bool = False
     layers: str | None = None
+    assume: bool = False
 
 
 def is_meant(name: str, settings: Settings) -> bool:

@@ -65,7 +65,7 @@ def stated_network(
     names = [name for group in named for name in group.members.values()]
     built = ChainBuilder(variables, settings, role_of(name), convention_of(names))
     outputs = _layers(built, layers)
-    said = Fact(", ".join(one.label for one in named if one.is_dense), Source.OPTION, OPTION)
+    said = Fact(" → ".join(one.label for one in named if one.is_dense), Source.OPTION, OPTION)
     placed = [
         Claim(PLACEMENT, one.label, Fact(f"after '{before}'", Source.OPTION, OPTION))
         for before, one in zip(["the input", *words], layers, strict=False)

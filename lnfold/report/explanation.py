@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from lnfold.errors import UnknownNameError
 from lnfold.figures import figure, printable
+from lnfold.network.claims import claimed
 from lnfold.network.layers import Activation, Network, Norm
 from lnfold.relations.copies import CopyDifference
 from lnfold.relations.detail import Detail
@@ -110,6 +111,7 @@ def _facts(network: Network) -> str:
     """Where order, epsilons and activations come from; what is assumed stands out."""
     said: dict[str, None] = {}
     facts = [("The order of its layers", network.wiring)]
+    facts += [(claimed(one).capitalize(), one.fact) for one in network.claims]
     for layer in network.layers:
         if isinstance(layer, Norm):
             facts.append(("Epsilon", layer.epsilon))  # type: ignore[arg-type]
@@ -209,6 +211,7 @@ def _checked(one: NetworkReport) -> Section:
         paragraphs.append(
             f"The NumPy re-run in float32 {verdict} with {check.against.sentence}: it is off by "
             f"{figure(check.max_abs)} at most, where rounding explains {figure(check.tolerance)}."
+            f"{' This is of the network as assumed.' if one.network.assumed else ''}"
         )
     return Section("What this rests on", paragraphs)
 

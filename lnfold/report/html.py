@@ -127,7 +127,8 @@ def _copies(copies: list[NetworkReport]) -> Markup:
     for one in copies:
         state = "cannot be run"
         if one.checks:
-            state = "✓ agrees" if all(check.passed for check in one.checks) else "✗ differs"
+            agrees = "as assumed" if one.network.assumed else "✓ agrees"
+            state = agrees if all(check.passed for check in one.checks) else "✗ differs"
         rows.append([one.network.name, _word(one), state])
     return joined(
         [

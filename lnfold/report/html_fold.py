@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from lnfold.figures import figure
+from lnfold.figures import figure, printable
 from lnfold.folding.certificate import (
     ROUNDING_LIMIT,
     Certificate,
@@ -14,6 +14,8 @@ from lnfold.folding.certificate import (
 )
 from lnfold.folding.fold import fold_together
 from lnfold.folding.steps import Reason
+from lnfold.network.layers import Network
+from lnfold.network.settled import assumed_facts, rests_on, settled_by
 from lnfold.report.html import as_html
 from lnfold.report.html_elements import Markup, Number, breaking, joined, table, tag
 from lnfold.report.record import Report, split_copies
@@ -34,13 +36,23 @@ def write_fold_html(report: Report, folded: Sequence[Folded], path: str) -> None
 
 def folding_parts(report: Report) -> list[Markup]:
     """What `lnfold fold` would do: a section for each network that the page shows in full."""
-    whole = [one.network for one in report.networks if one.network.complete]
+    complete = [one.network for one in report.networks if one.network.complete]
+    whole = [one for one in complete if not one.assumed]
     shown = {one.network.name for one in split_copies(report.networks)[0]}
     try:
         folded = fold_together(whole)
     except FoldingLimitError as error:
         return [tag("section", tag("h2", "Folding"), tag("p", str(error), class_="warn"))]
-    return [fold_part(one) for one in folded if one.original.name in shown]
+    left = [one for one in complete if one.assumed and one.name in shown]
+    return [fold_part(one) for one in folded if one.original.name in shown] + [
+        tag("section", tag("h2", "Folding ", tag("code", one.name)), _not_folded(one))
+        for one in left
+    ]
+
+
+def _not_folded(network: Network) -> Markup:
+    why = f"Not folded: {rests_on(network)}. {settled_by([network], 'folded')}"
+    return tag("p", printable(why), class_="warn")
 
 
 def fold_part(folded: Folded) -> Markup:
@@ -50,6 +62,8 @@ def fold_part(folded: Folded) -> Markup:
 
 def _parts(folded: Folded) -> Iterator[Markup]:
     yield tag("h2", "Folding ", tag("code", folded.original.name))
+    if folded.original.assumed:
+        yield tag("p", f"assumed: {assumed_facts(folded.original)}", class_="warn")
     yield tag("p", f"{folded.form.value} form: {folded.form.sentence}.")
     if folded.certificates:
         yield _steps(folded.certificates)

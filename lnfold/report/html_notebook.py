@@ -43,8 +43,9 @@ def network_report_html(one: NetworkReport) -> str:
             for each in one.answer.candidates
         ]
         parts.append(table("If one vector replaced them", ["", "outputs off", "R²"], rows))
+    agrees = "as assumed," if one.network.assumed else "✓"
     checks = "; ".join(
-        f"{'✓' if check.passed else '✗'} against {check.against.value}: "
+        f"{agrees if check.passed else '✗'} against {check.against.value}: "
         f"{figure(check.max_abs)} of {figure(check.tolerance)}"
         for check in one.checks
     )

@@ -18,6 +18,7 @@ from lnfold.network.recover import Recovery
 from lnfold.network.roles import role_of
 from lnfold.network.rounding import measure_rounding
 from lnfold.network.run import run
+from lnfold.network.settled import expect_settled
 from lnfold.relations.answer import Answer, answer
 from lnfold.relations.one_vector import Candidate, candidates_for, rows_needed
 from lnfold.relations.relate import Relation, relate
@@ -82,12 +83,14 @@ class Question:
         network: the name of the one network to report on; None for all.
         inputs, expected: files of arrays, see ``lnfold.checkpoint.array_file.read_arrays``.
         against_tensorflow: whether to run the graph by TensorFlow too.
+        assume: whether that may be done for a network that rests on what is assumed.
     """
 
     network: str | None = None
     inputs: str | None = None
     expected: str | None = None
     against_tensorflow: bool = False
+    assume: bool = False
 
 
 @np.errstate(all="ignore")  # what is not finite is said of the values, not warned of
@@ -158,6 +161,8 @@ def _network_report(
     if arrays is not None and question.expected is not None:
         checks.append(check_outputs(network, rounding, arrays, Against.EXPECTED))
     if question.against_tensorflow:
+        if not question.assume:
+            expect_settled([network], "checked")
         from lnfold.checking.tensorflow_run import run_tensorflow
 
         outputs = run_tensorflow(checkpoint, network, observations.inputs)

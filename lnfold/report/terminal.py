@@ -241,7 +241,9 @@ def _checks(one: NetworkReport) -> RenderableType:
     for check in one.checks:
         line = Text(f"NumPy float32 against {check.against.value}: {figure(check.max_abs)}")
         line.append(f" of an allowed {figure(check.tolerance)}  ")
-        if check.passed:
+        if check.passed and one.network.assumed:
+            line.append("of the network as assumed", style="yellow")
+        elif check.passed:
             line.append("✓", style="green")
         else:
             line.append("✗ differs", style="bold red")
@@ -265,8 +267,9 @@ def _copies(copies: list[NetworkReport]) -> RenderableType:
     table.add_row(Text("copies", style="bold"), Text("see one with --network NAME", style="dim"))
     for one in copies:
         state = Text() if one.network.complete else Text("cannot be run", style="red")
+        mark, style = ("as assumed: ", "yellow") if one.network.assumed else ("✓ ", "green")
         for check in one.checks:
-            state.append("✓ " if check.passed else "✗ ", style="green" if check.passed else "red")
+            state.append(mark if check.passed else "✗ ", style=style if check.passed else "red")
             state.append(f"{figure(check.max_abs)} against {check.against.value}  ")
         table.add_row(Text(f"  {printable(one.network.name)}", style="cyan"), state)
     return table

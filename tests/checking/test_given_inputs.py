@@ -105,8 +105,18 @@ def test_a_critic_without_its_graph_takes_the_arrays_of_its_graph(
     prefix, expected = str(tmp_path / "model.ckpt"), str(source / "expected_critic.npz")
     runs = (
         ["inspect", prefix, "--network", "critic", "--expected", expected],
-        ["check", prefix, expected, "--network", "critic"],
-        ["check", prefix, "--network", "critic", "--inputs", expected, "--against", "expected"],
+        ["check", prefix, expected, "--network", "critic", "--assume"],
+        [
+            "check",
+            prefix,
+            "--assume",
+            "--network",
+            "critic",
+            "--inputs",
+            expected,
+            "--against",
+            "expected",
+        ],
     )
     for arguments in runs:
         outcome = lnfold(*arguments)

@@ -17,6 +17,7 @@ from lnfold.export.tf_checkpoint import write_folded_checkpoint, write_folded_sa
 from lnfold.export.values import new_values, unwritable
 from lnfold.folding.certificate import Folded
 from lnfold.folding.fold import Choice, fold_together
+from lnfold.network.conventions import Order
 from lnfold.network.layers import Array
 from lnfold.network.recover import recover
 from lnfold.network.run import run
@@ -99,7 +100,7 @@ def test_an_object_checkpoint_restores_into_the_same_model(tensorflow: Any, tmp_
     """tf.train.Checkpoint.restore finds every value, those stored twice as well."""
     model = keras_actor(tensorflow)
     tensorflow.train.Checkpoint(model=model).write(str(tmp_path / "actor"))
-    settings = Settings(activation="relu", output_activation="tanh")
+    settings = Settings(1e-3, Order.DENSE_NORM_ACT, "relu", "tanh")
     prefix = str(tmp_path / "folded")
     with open_checkpoint(tmp_path / "actor") as checkpoint:
         folds = folded(checkpoint, settings)

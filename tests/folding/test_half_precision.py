@@ -91,6 +91,7 @@ def test_bfloat16_variables_are_written_as_such(tmp_path: Path) -> None:
     ]
     write_checkpoint(str(tmp_path / "half"), items)
     facts = ["--activation", "relu", "--output-activation", "tanh", "--epsilon", "1e-3"]
+    facts += ["--order", "dense-norm-act"]
     result = invoke(fold_command, tmp_path / "half", "--output", tmp_path / "out", *facts)
 
     assert (result.exception, result.return_value) == (None, 0)
