@@ -55,7 +55,7 @@ class KerasArchive(Storage, Container):
         DamagedError: also from every method; NotACheckpointError: there are no arrays in it.
     """
 
-    __slots__ = ("_archive", "_hdf5", "_is_zip", "keras_config", "notes")
+    __slots__ = ("_archive", "_hdf5", "_verified", "keras_config", "notes")
 
     def __init__(
         self,
@@ -63,9 +63,9 @@ class KerasArchive(Storage, Container):
         archive: ZipArchive | None = None,
         shards: KerasShards | None = None,
     ) -> None:
-        # The zip of a .keras until its checksum was verified, which waits for the first value.
         self._archive = archive
-        self._is_zip = archive is not None
+        # whether the checksum of the weights was compared, which waits for the first value
+        self._verified = archive is None
         if archive is not None:
             stream: IO[bytes] = archive.open_member(WEIGHTS_MEMBER)
             config = archive.read(CONFIG_MEMBER, _LARGEST_CONFIG)
@@ -86,7 +86,7 @@ class KerasArchive(Storage, Container):
     @property
     def format(self) -> str:
         """Which of the kinds of file it is."""
-        if self._is_zip:
+        if self._archive is not None:
             return "Keras .keras"
         if isinstance(self._hdf5, KerasShards):
             return "Keras .weights.h5, sharded"
@@ -115,6 +115,9 @@ class KerasArchive(Storage, Container):
         for file in self.files():
             file.close()
 
+    def archives(self) -> list[ZipArchive]:
+        return [] if self._archive is None else [self._archive]
+
     def content_id(self) -> str:
         import hashlib
 
@@ -126,7 +129,11 @@ class KerasArchive(Storage, Container):
         return f"file-sha256:{digest.hexdigest()}"
 
     def unverified(self) -> Iterable[str]:
-        return () if self._is_zip else ("HDF5 keeps no checksums: a changed value goes unnoticed",)
+        return (
+            ()
+            if self._archive is not None
+            else ("HDF5 keeps no checksums: a changed value goes unnoticed",)
+        )
 
     def read(self, variable: Variable) -> np.ndarray:
         self._verify_archive()
@@ -137,9 +144,9 @@ class KerasArchive(Storage, Container):
         yield from self._hdf5.pieces(variable.key, variable.name)
 
     def _verify_archive(self) -> None:
-        if self._archive is not None:
+        if self._archive is not None and not self._verified:
             self._archive.verify(WEIGHTS_MEMBER)
-            self._archive = None
+            self._verified = True
 
     def _choices(self) -> Iterator[tuple[str, list[str]]]:
         """For every array the names that it may have, the best first."""

@@ -12,6 +12,7 @@ import ast
 from math import prod
 
 MAGIC = b"\x93NUMPY"
+ENDING = ".npy"
 # NumPy's own limit: longer texts can exhaust the parser.
 LARGEST_HEADER = 10_000
 # NumPy's own limits too: 64 axes from version 2 on, and what a C int counts.
@@ -36,6 +37,11 @@ _KINDS = {
     # What NumPy makes of bfloat16, which it does not know: two bytes of no kind.
     "V2": "bfloat16",
 }
+
+
+def member_of(key: str) -> str:
+    """What the member of an ``.npz`` that holds an array is called."""
+    return key + ENDING
 
 
 class NpyHeader:

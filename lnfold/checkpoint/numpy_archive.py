@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lnfold.checkpoint.npy_header import LARGEST_HEADER, NpyHeader
+from lnfold.checkpoint.npy_header import ENDING, LARGEST_HEADER, NpyHeader, member_of
 from lnfold.checkpoint.npy_values import elements, shaped, stored_dtype
 from lnfold.checkpoint.object_names import unique_names
 from lnfold.checkpoint.recognise import is_pickle
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
-
-_ENDING = ".npy"
 
 
 class NumpyArchive(Storage, Container):
@@ -49,8 +47,8 @@ class NumpyArchive(Storage, Container):
         self._headers: dict[str, NpyHeader] = {}
         others = []
         for member in self._zip.members:
-            if member.endswith(_ENDING):
-                self._headers[member.removesuffix(_ENDING)] = self._header(member)
+            if member.endswith(ENDING):
+                self._headers[member.removesuffix(ENDING)] = self._header(member)
             elif not member.endswith("/"):
                 # Its own header must agree that it is called so, and not like an array.
                 self._zip.beginning(member, 1)
@@ -88,6 +86,9 @@ class NumpyArchive(Storage, Container):
         digest = hashlib.sha256(repr(self._zip.checksums()).encode())
         return f"members-sha256:{digest.hexdigest()}"
 
+    def archives(self) -> list[ZipArchive]:
+        return list(dict.fromkeys((self._outer, self._zip)))
+
     def read(self, variable: Variable) -> np.ndarray:
         import numpy as np
 
@@ -124,7 +125,7 @@ class NumpyArchive(Storage, Container):
             raise self._zip.file.damaged(f"in its member {member}, {error}") from error
 
     def _check_size(self, variable: Variable, header: NpyHeader) -> None:
-        announced = self._zip.size(variable.key + _ENDING)
+        announced = self._zip.size(member_of(variable.key))
         if announced != header.data_start + variable.nbytes:
             raise self._zip.file.damaged(
                 f"shape {list(header.shape)} of {header.descr} takes {variable.nbytes} bytes, "
@@ -135,7 +136,7 @@ class NumpyArchive(Storage, Container):
     def _payload(self, variable: Variable, header: NpyHeader) -> Iterator[bytes]:
         """The elements' bytes, without the header."""
         skip = header.data_start
-        for chunk in self._zip.chunks(variable.key + _ENDING):
+        for chunk in self._zip.chunks(member_of(variable.key)):
             if len(chunk) > skip:
                 yield chunk[skip:]
             skip = max(0, skip - len(chunk))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from lnfold.checkpoint.object_graph import ObjectGraph
     from lnfold.checkpoint.variables import Variable
+    from lnfold.checkpoint.zip_archive import ZipArchive
 
 # Big enough for few calls, small enough to stay in a core's cache while it is worked on.
 PIECE_BYTES = 1 << 20
@@ -68,6 +69,10 @@ class Container:
 
     def unverified(self) -> Iterable[str]:
         """What reading every variable does not verify, in words."""
+        return ()
+
+    def archives(self) -> Iterable[ZipArchive]:
+        """The zip archives that it consists of."""
         return ()
 
     def object_graph(self) -> ObjectGraph | None:

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 
 from lnfold.checkpoint.bundle_scan import scan_bundle
 from lnfold.checkpoint.locate import locate
+from lnfold.checkpoint.npy_header import member_of
 from lnfold.checkpoint.object_names import OBJECT_GRAPH_KEY
 from lnfold.checkpoint.opening import open_checkpoint
 from lnfold.checkpoint.tensor_bundle import TensorBundle, open_bundle
 from lnfold.errors import DamagedError, InputError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from lnfold.checkpoint.variables import Checkpoint
+    from lnfold.checkpoint.zip_archive import ZipArchive
 
     Progress = Callable[[int, int], None]
 
@@ -106,17 +108,25 @@ def _verify_others(checkpoint: Checkpoint, progress: Progress | None) -> Verific
     notes: list[str] = []
     total = sum(variable.nbytes for variable in checkpoint.values())
     done = 0
+    members_read = set()
     for name, variable in checkpoint.items():
         try:
             for _ in variable.storage.pieces(variable):
                 pass
+            members_read.add(member_of(variable.key))
         except UnsupportedError as error:
             notes.append(str(error))
         except InputError as error:
             damaged[name] = error
+            members_read.add(member_of(variable.key))
         done += variable.nbytes
         if progress is not None:
             progress(done, total)
+    for archive in checkpoint.container.archives():
+        rest = [name for name in archive.members if name not in members_read]
+        found, odd = _verify_archive(archive, rest)
+        damaged |= found
+        notes += odd
     return Verification(
         path=checkpoint.path,
         format=checkpoint.format,
@@ -126,3 +136,23 @@ def _verify_others(checkpoint: Checkpoint, progress: Progress | None) -> Verific
         damaged=damaged,
         notes=(*checkpoint.notes, *notes, *checkpoint.container.unverified()),
     )
+
+
+def _verify_archive(
+    archive: ZipArchive, members: Iterable[str]
+) -> tuple[dict[str, InputError], list[str]]:
+    """What is damaged in the layout of a zip or in ``members``, and what is odd."""
+    damaged: dict[str, InputError] = {}
+    notes: list[str] = []
+    try:
+        notes += archive.oddities()
+    except InputError as error:
+        damaged["the zip archive"] = error
+    for member in members:
+        try:
+            archive.verify(member)
+        except UnsupportedError as error:
+            notes.append(str(error))
+        except InputError as error:
+            damaged[f"member {member}"] = error
+    return damaged, notes

@@ -163,6 +163,15 @@ class ZipArchive:
             raise self.file.damaged(f"its member {name} does not lie where the directory says")
         return io.BufferedReader(Window(self.file, start, info.file_size))
 
+    def oddities(self) -> list[str]:
+        """What is odd about its layout though nothing is damaged; DamagedError where it is."""
+        from lnfold.checkpoint.zip_layout import Contradiction, oddities
+
+        try:
+            return oddities(self._stream)
+        except Contradiction as error:
+            raise self.file.damaged(f"the zip archive is damaged: {error}") from error
+
     def verify(self, name: str) -> None:
         """Read a whole member for its checksum alone."""
         for _ in self.chunks(name):
