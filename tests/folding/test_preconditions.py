@@ -30,7 +30,8 @@ from tests.folding.test_wild_networks import wild_network
 def test_every_value_that_is_delivered_stays_what_it_was(form: Form) -> None:
     """Whatever value a network delivers besides its last one, no step changes it."""
     steps = Counter[bool]()
-    for network in (_stacked(), _batch_normed(), *map(wild_network, range(12))):
+    made = (_stacked(), _batch_normed(), _summed(), _sparse())
+    for network in (*made, *map(wild_network, range(12))):
         inputs = observations(network)
         for layer in network.layers[:-1]:
             delivered = replace(
@@ -64,6 +65,40 @@ def _batch_normed() -> Network:
         value = build.act(build.batch_norm(build.dense(value, 8)), function)
     build.dense(value, 2)
     return build.network()
+
+
+def _summed() -> Network:
+    """Two dense layers write a sum that a LayerNorm reads."""
+    build = Builder(5)
+    value = build.input(3)
+    summed = build.sum(build.dense(value, 8), build.dense(value, 8))
+    build.dense(build.act(build.norm(summed, epsilon=1e-3), "relu"), 2)
+    return build.network()
+
+
+def _sparse() -> Network:
+    """Units that one of two columns multiplies by zero, and units that both do."""
+    build = Builder(6)
+    normed = build.norm(build.dense(build.input(3), 6), epsilon=1e-3)
+    kernel = np.array([[1.0, 2], [0, 3], [4, 0], [0, 0], [5, 6], [0, 7]])
+    build.dense(build.act(normed, "relu"), 2, kernel=kernel)
+    return build.network()
+
+
+@pytest.mark.parametrize("form", [Form.STOCK, Form.RMS, Form.CARRY, Form.SIDE_CHANNEL])
+def test_the_numbers_that_are_left_are_those_that_the_folded_network_holds(form: Form) -> None:
+    """A centred bias has one number less than units; a beta has those that are not zero."""
+    build = Builder(7)
+    value = build.input(3)
+    for beta in (np.arange(-2.0, 4.0), np.linspace(0.1, 0.9, 9)):
+        value = build.act(build.norm(build.dense(value, beta.size), beta=beta), "leaky_relu")
+    build.dense(value, 2)
+    folded = fold(build.network(), Choice(form))
+    first, second = folded.left
+    assert (first.before, second.before) == (18, 27)
+    assert (first.bias, second.bias) == (5, 8)
+    assert (first.gamma, second.gamma) == (0, 0)
+    assert (first.beta, second.beta) == (5, 9)
 
 
 def test_a_normaliser_is_moved_only_where_all_that_reads_it_moves_along() -> None:
