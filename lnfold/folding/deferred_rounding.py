@@ -30,6 +30,9 @@ class Length(Slope):
     def push(self, errors: Array, arithmetic: Arithmetic) -> Array:
         return arithmetic.over_units((np.abs(self.mean) + self.spread) * errors)
 
+    def carry(self, change: Array) -> Array:
+        return np.asarray((self.mean * change).sum(axis=1, keepdims=True))
+
     def pull(self, centre: Array, radius: Array) -> Pair:
         around = radius * (np.abs(self.mean) + self.spread) + np.abs(centre) * self.spread
         return centre * self.mean, around

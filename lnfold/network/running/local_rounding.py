@@ -38,7 +38,7 @@ from lnfold.network.running.norm_rounding import batch_norm, mean_rounding, row_
 from lnfold.network.running.product_rounding import product
 from lnfold.network.running.registry import REGISTERED, Row
 from lnfold.network.running.seen import Seen, Shared, Step
-from lnfold.network.running.slopes import Centred, Kernel, Placed, UnitByUnit, same
+from lnfold.network.running.slopes import Centred, Kernel, Moved, Placed, UnitByUnit, same
 
 
 def _dense(layer: Dense, arithmetic: Arithmetic, out: Array, x: Seen) -> Step:
@@ -143,8 +143,7 @@ def _clip(layer: Clip, arithmetic: Arithmetic, out: Array, x: Seen) -> Step:
 
 
 def _rearrange(layer: Rearrange, arithmetic: Arithmetic, out: Array, x: Seen) -> Step:
-    """Rows join, so nothing is pulled back through it: what comes before arrives as its own."""
-    return Step((), step_of(layer, np.float64)(x.errors))
+    return Step((Moved(step_of(layer, np.float64)),), np.zeros((1, 1)))
 
 
 LOCAL_ROUNDING: Final[dict[type[Layer], Row]] = {

@@ -10,12 +10,20 @@ import numpy as np
 
 from lnfold.network.float_types import float_type
 from lnfold.network.given_rows import joins_rows, matched_inputs
-from lnfold.network.layers import Array, Network
+from lnfold.network.layers import LSTM, Array, Network
 from lnfold.network.run import run
-from lnfold.network.running.arithmetic import worst_and_independent
+from lnfold.network.running.arithmetic import MULTIPLE, worst_and_independent
+from lnfold.network.running.backward_bound import backward_bound
+from lnfold.network.running.probes import probed
 from lnfold.network.running.running_bound import exact_values, running_bound
 
-BLOCK_NUMBERS: Final = 2**17  # of all values of a block of rows: a megabyte for each array of them
+BLOCK_NUMBERS: Final = (
+    2**16
+)  # of all values of a block of rows: half a megabyte for an array of them
+BACKWARD_WORK: Final = 2**29  # multiplications of all backward passes: about a second of one core
+UNIT_WORK: Final = (
+    32  # what is done to a unit of a value, in multiplications with a kernel's numbers
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +54,11 @@ class Rounding:
 def measure_rounding(network: Network, inputs: Array | Mapping[str, Array]) -> Rounding:
     """Runs a network in float64 and in its own precision, and bounds what rounding does.
 
+    Each number of the output is followed back through the network, one pass for each unit of an
+    output. Where that is more than BACKWARD_WORK, or rows join (sequences, rearranged values),
+    the proved bound is the running bound alone, which is some ten times larger, and the estimate
+    comes from random roundings (of an LSTM: from the running root of the sum of squares).
+
     Raises:
         IncompleteNetworkError, UsageError: as ``run`` does.
     """
@@ -53,12 +66,14 @@ def measure_rounding(network: Network, inputs: Array | Mapping[str, Array]) -> R
     given = matched_inputs(network, inputs, np.float64)
     rows = len(next(iter(given.values())))
     units = sum(network.widths().values())
-    size = rows if joins_rows(network) else max(BLOCK_NUMBERS // max(units, 1), 1)
+    joined = joins_rows(network)
+    size = rows if joined else max(BLOCK_NUMBERS // max(units, 1), 1)
+    backward = not joined and _backward_work(network, rows) <= BACKWARD_WORK
     found: list[dict[str, list[Array]]] = [{name: [] for name in network.outputs} for _ in "dep"]
     with np.errstate(all="ignore"):  # what is not finite shows in the values
         for start in range(0, max(rows, 1), max(size, 1)):
             block = {name: one[start : start + size] for name, one in given.items()}
-            for parts, one in zip(found, _of_block(network, block), strict=True):
+            for parts, one in zip(found, _of_block(network, block, backward), strict=True):
                 for name in network.outputs:
                     parts[name].append(one[name])
     double, estimate, proved = (
@@ -67,16 +82,36 @@ def measure_rounding(network: Network, inputs: Array | Mapping[str, Array]) -> R
     return Rounding(single, double, estimate, proved)
 
 
-def _of_block(network: Network, block: Mapping[str, Array]) -> tuple[dict[str, Array], ...]:
+def _of_block(
+    network: Network, block: Mapping[str, Array], backward: bool
+) -> tuple[dict[str, Array], ...]:
     """The exact outputs of some rows, the estimates and the proved bounds."""
     values = exact_values(network, block)
     worst, independent = worst_and_independent(network.precision)
+    bound, steps = running_bound(network, values, worst)
+    expected, expected_steps = running_bound(network, values, independent)
+    joined = any(isinstance(layer, LSTM) for layer in network.layers)
+    roots = {} if backward or joined else probed(network, expected, expected_steps)
     double, estimate, proved = {}, {}, {}
-    bound = running_bound(network, values, worst)[0]
-    expected = running_bound(network, values, independent)[0]
     for name in network.outputs:
         double[name] = values[name]
+        most, root = bound[name].errors, roots.get(name, expected[name].errors)
+        if backward:
+            most = np.fmin(most, backward_bound(network, bound, steps, name, worst))
+            root = backward_bound(network, expected, expected_steps, name, independent)
         # the exact values are float64, which rounds, too
-        proved[name] = bound[name].errors * (1 + np.finfo(np.float64).eps / worst.roundoff / 2)
-        estimate[name] = np.fmin(expected[name].box, proved[name])
+        most = most * (1 + np.finfo(np.float64).eps / 2 / worst.roundoff)
+        proved[name] = np.where(np.isfinite(bound[name].errors), most, np.inf)
+        root = np.where(np.isfinite(expected[name].errors) & np.isfinite(root), root, np.inf)
+        estimate[name] = np.minimum(MULTIPLE * root, proved[name])
     return double, estimate, proved
+
+
+def _backward_work(network: Network, rows: int) -> int:
+    """The numbers that passes back from every output would take, kernels and units."""
+    widths = network.widths()
+    numbers = sum(
+        parameter.array.size for one in network.layers for _, parameter in one.parameters()
+    )
+    outputs = sum(widths[name] for name in network.outputs)
+    return rows * outputs * (numbers + UNIT_WORK * sum(widths.values()))

@@ -1,12 +1,14 @@
 """How far a layer carries an error: out(x̂) − out(x) = slope·(x̂ − x), for every x̂ near x.
 
 A slope is known as an interval, centre ± radius, over all x̂ in the box x ± E. ``push`` takes
-errors of what a layer reads to errors of what it delivers; ``pull`` takes derivatives by what
-it delivers to derivatives by what it reads, both as centre and radius [rows, units].
+errors of what a layer reads to errors of what it delivers, ``carry`` a change of the one to that
+of the other by the centre alone; ``pull`` takes derivatives by what it delivers to derivatives
+by what it reads, both as centre and radius [rows, units].
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +25,9 @@ class Slope(Protocol):
 
     def push(self, errors: Array, arithmetic: Arithmetic) -> Array:
         """Errors [rows, inputs] of what is read as errors [rows, units] of what is delivered."""
+
+    def carry(self, change: Array) -> Array:
+        """A change [rows, inputs] of what is read as one [rows, units] of what is delivered."""
 
     def pull(self, centre: Array, radius: Array) -> Pair:
         """Derivatives [rows, units] by what is delivered as such by what is read."""
@@ -41,6 +46,9 @@ class Kernel:
 
     def push(self, errors: Array, arithmetic: Arithmetic) -> Array:
         return arithmetic.through(errors, np.abs(self.kernel))
+
+    def carry(self, change: Array) -> Array:
+        return np.asarray(change @ self.kernel)
 
     def pull(self, centre: Array, radius: Array) -> Pair:
         return centre @ self.kernel.T, radius @ np.abs(self.kernel).T
@@ -61,6 +69,9 @@ class UnitByUnit:
 
     def push(self, errors: Array, arithmetic: Arithmetic) -> Array:
         return np.asarray((np.abs(self.centre) + self.radius) * errors)
+
+    def carry(self, change: Array) -> Array:
+        return np.asarray(self.centre * change)
 
     def pull(self, centre: Array, radius: Array) -> Pair:
         pulled = times(centre, radius, self.centre, self.radius)
@@ -84,7 +95,10 @@ class Placed:
     taken: bool
 
     def push(self, errors: Array, arithmetic: Arithmetic) -> Array:
-        return self._take(errors) if self.taken else self._put(errors)
+        return self.carry(errors)
+
+    def carry(self, change: Array) -> Array:
+        return self._take(change) if self.taken else self._put(change)
 
     def pull(self, centre: Array, radius: Array) -> Pair:
         move = self._put if self.taken else self._take
@@ -108,6 +122,9 @@ class After:
 
     def push(self, errors: Array, arithmetic: Arithmetic) -> Array:
         return self.second.push(self.first.push(errors, arithmetic), arithmetic)
+
+    def carry(self, change: Array) -> Array:
+        return self.second.carry(self.first.carry(change))
 
     def pull(self, centre: Array, radius: Array) -> Pair:
         return self.first.pull(*self.second.pull(centre, radius))
@@ -146,6 +163,12 @@ class Normalised:
         moved = arithmetic.together(*parts) * (self.inverse + self.inverse_spread)
         return np.asarray(np.fmin(moved, self.reach))
 
+    def carry(self, change: Array) -> Array:
+        if self.centred:
+            change = change - change.mean(axis=1, keepdims=True)
+        along = (change * self.z).mean(axis=1, keepdims=True)
+        return np.asarray((change - self.z * along) * self.inverse)
+
     def pull(self, centre: Array, radius: Array) -> Pair:
         along = (centre * self.z).mean(axis=1, keepdims=True)
         along_radius = (radius * np.abs(self.z)).mean(axis=1, keepdims=True)
@@ -164,6 +187,9 @@ class Centred:
 
     def push(self, errors: Array, arithmetic: Arithmetic) -> Array:
         return arithmetic.together(errors, arithmetic.over_units(errors) / errors.shape[1])
+
+    def carry(self, change: Array) -> Array:
+        return np.asarray(change - change.mean(axis=1, keepdims=True))
 
     def pull(self, centre: Array, radius: Array) -> Pair:
         return (
@@ -190,6 +216,10 @@ class Shares:
         moved = arithmetic.together(errors, arithmetic.over_units(most * errors))
         return moved if self.logarithm else np.minimum(most * moved, 1.0)
 
+    def carry(self, change: Array) -> Array:
+        moved = change - (self.p * change).sum(axis=1, keepdims=True)
+        return np.asarray(moved if self.logarithm else self.p * moved)
+
     def pull(self, centre: Array, radius: Array) -> Pair:
         if self.logarithm:
             total = centre.sum(axis=1, keepdims=True), radius.sum(axis=1, keepdims=True)
@@ -199,3 +229,19 @@ class Shares:
         moved = centre - weighted[0].sum(axis=1, keepdims=True)
         around = radius + weighted[1].sum(axis=1, keepdims=True)
         return times(moved, around, self.p, self.spread)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moved:
+    """Numbers in other places, and maybe in other rows: nothing is pulled back through it."""
+
+    move: Callable[[Array], Array]
+
+    def push(self, errors: Array, arithmetic: Arithmetic) -> Array:
+        return self.move(errors)
+
+    def carry(self, change: Array) -> Array:
+        return self.move(change)
+
+    def pull(self, centre: Array, radius: Array) -> Pair:
+        raise NotImplementedError("rows join here")

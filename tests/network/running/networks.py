@@ -222,3 +222,31 @@ def drawn(
         made.dense()
     x = random.standard_normal((rows, inputs)).astype(np.float32)
     return made.network(inputs, precision), {"x": x}
+
+
+def wild(seed: int) -> tuple[Network, dict[str, np.ndarray]]:
+    """A random network without mercy: any epsilon, scale and depth; one in eight is in half."""
+    random = np.random.default_rng([13, seed])
+    inputs = int(random.choice((1, 2, 3, 5, 17, 64)))
+    scale = float(10 ** random.uniform(-6, 6)) if random.random() < 0.3 else 1.0
+    made = Drawn(random, inputs, scale, float(random.choice(EPSILONS)))
+    precision = (
+        str(random.choice(("float16", "bfloat16"))) if random.random() < 0.125 else "float32"
+    )
+    if random.random() < 0.3:
+        made.standardize()
+    kinds = [kind for kind in STEPS if kind not in (Rearrange, LSTM)]
+    for _ in range(int(random.integers(1, 4))):
+        made.dense()
+        if random.random() < 0.6:
+            made.layer_norm()
+        if random.random() < 0.4:
+            STEPS[kinds[random.integers(len(kinds))]](made)
+        if random.random() < 0.8:
+            made.activation("relu" if random.random() < 0.4 else None)
+    if random.random() < 0.7:
+        made.dense()
+    x = random.standard_normal((16, inputs)) * 10 ** random.uniform(-2, 2)
+    x[0] = 0
+    x[1] = x[1, :1]  # all inputs alike
+    return made.network(inputs, precision), {"x": x.astype(np.float32)}

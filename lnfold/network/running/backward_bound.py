@@ -1,0 +1,78 @@
+"""Backward from an output: what each rounding, wherever it is made, does to that output.
+
+The derivative of the output by every value, as an interval over the boxes that the running bound
+found, times what is rounded off there. What units share, such as a mean's rounding, is summed
+before its size is taken: |Σ derivative·direction|·size. To the first order this is the most that
+roundings can do (a Jacobian with intervals); the squares' root instead of the sum is what
+independent ones do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lnfold.network.layers import Array, Network
+from lnfold.network.running.arithmetic import Arithmetic
+from lnfold.network.running.seen import Seen, Step
+from lnfold.network.running.slopes import Pair
+
+
+def backward_bound(
+    network: Network,
+    seen: Mapping[str, Seen],
+    steps: Mapping[str, Step],
+    output: str,
+    arithmetic: Arithmetic,
+) -> Array:
+    """How far each unit of an output may be off, [rows, units]; NaN where nothing can be said."""
+    found: Array = np.empty(seen[output].exact.shape)
+    for unit in range(found.shape[1]):
+        seed: Array = np.zeros(found.shape)
+        seed[:, unit] = 1
+        found[:, unit] = _from(
+            network, seen, steps, {output: (seed, np.zeros(found.shape))}, arithmetic
+        )
+    return found
+
+
+def _from(
+    network: Network,
+    seen: Mapping[str, Seen],
+    steps: Mapping[str, Step],
+    derivatives: dict[str, Pair],
+    arithmetic: Arithmetic,
+) -> Array:
+    """All that roundings do to a number of each row, from its derivatives by one value: [rows]."""
+    parts: list[Array] = []
+    for layer in reversed(network.layers):
+        if layer.name not in derivatives:
+            continue
+        centre, radius = derivatives.pop(layer.name)
+        step = steps[layer.name]
+        parts.append(_through(centre, radius, step.unit, arithmetic))
+        for one in step.shared:
+            around = (radius * np.abs(one.direction)).sum(axis=1)
+            along = np.abs((centre * one.direction).sum(axis=1))
+            parts.append((along + around) * one.size[:, 0])
+        for name, slope in zip(layer.inputs, step.slopes, strict=True):
+            pulled = slope.pull(centre, radius)
+            if name in derivatives:
+                before = derivatives[name]
+                pulled = before[0] + pulled[0], before[1] + pulled[1]
+            derivatives[name] = pulled
+    for name, (centre, radius) in derivatives.items():
+        parts.append(_through(centre, radius, seen[name].errors, arithmetic))
+    return arithmetic.together(*parts)
+
+
+def _through(centre: Array, radius: Array, errors: Array, arithmetic: Arithmetic) -> Array:
+    """What errors of single units do by these derivatives: [rows]."""
+    if not errors.any():
+        return np.zeros(len(centre))
+    weights = np.abs(centre) + radius
+    if not np.isfinite(errors).all():
+        # what does not reach the output does nothing to it, even where it is infinite
+        errors = np.where(weights == 0, 0.0, errors)
+    return arithmetic.over_units(weights * errors)[:, 0]
