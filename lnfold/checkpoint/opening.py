@@ -79,7 +79,7 @@ def _bundle(location: Location) -> Checkpoint:
         variables=bundle.variables(names.of),
         files=bundle.files(),
         container=bundle,
-        notes=(*location.notes, *bundle.notes, *names.notes),
+        notes=(*location.notes, *bundle.notes, *names.notes, *_no_file(graph_file)),
         graph_file=graph_file if os.path.isfile(graph_file) else None,
         keras_config=keras_config,
         doubles=names.doubles,
@@ -97,7 +97,7 @@ def _v1(location: Location, paths: list[str]) -> Checkpoint:
         variables=container.variables(),
         files=paths,
         container=container,
-        notes=location.notes,
+        notes=(*location.notes, *_no_file(meta)),
         graph_file=meta if os.path.isfile(meta) else None,
     )
 
@@ -199,6 +199,17 @@ def _zip(location: Location, file: PositionedFile) -> Checkpoint:
         container=container,
         notes=(*location.notes, *container.notes),
     )
+
+
+def _no_file(path: str) -> tuple[str, ...]:
+    """A note where something that is no file stands in the place of a graph."""
+    if os.path.isfile(path) or not os.path.lexists(path):
+        return ()
+    if os.path.isdir(path):
+        what = "a folder"
+    else:
+        what = "a pipe, a socket or a device" if os.path.exists(path) else "a link to nowhere"
+    return (f"{path} is {what}, so no graph was read from it",)
 
 
 def saved_model_of(prefix: str) -> str | None:

@@ -31,6 +31,7 @@ _META_GRAPH: Final = {
     7: ("objects", {2: ("functions", [{1: ("name", TEXT), 2: ("value", {2: ("bound", [INT])})}])}),
 }
 _GRAPH: Final = {2: ("library", SPAN)}
+_LARGEST: Final = 1 << 31
 
 
 def read_saved_model(path: str) -> Graph:
@@ -62,8 +63,13 @@ def read_meta_graph(path: str) -> Graph:
 
 
 def _read(path: str) -> bytes:
+    """The bytes of a file, if it begins like a message and is no larger than one can be."""
     try:
         file = PositionedFile(path)
+        if file.size >= _LARGEST:
+            raise file.damaged(f"it has {file.size:,} bytes, more than a protobuf can")
+        if file.size and file.read(0, 1)[0] >> 3 == 0:
+            raise file.damaged("it begins with no field of a message", offset=0)
         return file.read(0, file.size)
     except InputError as error:
         said = f"the graph cannot be read: {error.message}"
