@@ -44,7 +44,8 @@ def drawn(network: Network, rows: int = ROWS, seed: int = SEED) -> Observations:
         if normaliser is not None:
             normalised = True
             sample = sample * normaliser.deviation.array.ravel() + normaliser.mean.array.ravel()
-        inputs[one.name] = sample.astype(np.float32)
+        with np.errstate(over="ignore"):  # a statistic too large for an input shows in the values
+            inputs[one.name] = sample.astype(np.float32)
     source = "the observation normaliser's mean and deviation" if normalised else "N(0, 1)"
     return Observations(inputs, f"{rows} rows drawn from {source}, seed {seed}")
 

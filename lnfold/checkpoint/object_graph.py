@@ -14,13 +14,10 @@ of the SavedModel's own graph of objects, where the checkpoint is part of one.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lnfold.checkpoint.wire import INT, TEXT, WireError, message
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _CHILD = {1: ("node", INT), 2: ("name", TEXT)}
 _ATTRIBUTE = {1: ("name", TEXT), 2: ("full_name", TEXT), 3: ("key", TEXT)}
@@ -62,23 +59,60 @@ class Node:
     slots: tuple[Slot, ...]
 
 
+class Paths(Mapping[int, tuple[str, ...]]):
+    """The shortest path from object 0 to every object that it reaches, by the object's number.
+
+    Kept as the step that leads to each, so that a long chain of objects takes no more than its
+    length; a whole path is put together when it is asked for.
+
+    Args:
+        children: of every object, their numbers by local name.
+    """
+
+    def __init__(self, children: Sequence[Mapping[str, int]]) -> None:
+        # object → (the one before it, the last name, how many names)
+        self._steps: dict[int, tuple[int, str, int]] = {0: (0, "", 0)} if children else {}
+        waiting = deque(self._steps)
+        while waiting:
+            number = waiting.popleft()
+            length = self._steps[number][2] + 1
+            for name, child in children[number].items():
+                if child not in self._steps and 0 <= child < len(children):
+                    self._steps[child] = number, name, length
+                    waiting.append(child)
+
+    def __getitem__(self, number: int) -> tuple[str, ...]:
+        names = []
+        before, name, length = self._steps[number]
+        while length:
+            names.append(name)
+            before, name, length = self._steps[before]
+        return tuple(reversed(names))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def length(self, number: int) -> int:
+        """How many names the path of an object has."""
+        return self._steps[number][2]
+
+    def last(self, number: int) -> str:
+        """The last of its names, empty for the root."""
+        return self._steps[number][1]
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectGraph:
     """All objects by number; the root is number 0."""
 
     nodes: tuple[Node, ...]
 
-    def paths(self) -> dict[int, tuple[str, ...]]:
+    def paths(self) -> Paths:
         """The shortest path of local names from the root to every object that it reaches."""
-        found: dict[int, tuple[str, ...]] = {0: ()} if self.nodes else {}
-        waiting = deque(found)
-        while waiting:
-            number = waiting.popleft()
-            for name, child in self.nodes[number].children.items():
-                if child not in found:
-                    found[child] = (*found[number], name)
-                    waiting.append(child)
-        return found
+        return Paths([node.children for node in self.nodes])
 
     def node_of_key(self) -> dict[str, int]:
         """Checkpoint key → number of the object whose value it is."""

@@ -31,6 +31,7 @@ from lnfold.folding.rewrite import (
     with_values,
 )
 from lnfold.folding.steps import Applied, Outcome, Reason, Refused, Rule, Setting
+from lnfold.network.float_types import is_float, limits_of
 from lnfold.network.layers import BatchNorm, Dense, Layer, Network, Parameter
 
 
@@ -111,7 +112,8 @@ def _made_idle(norm: BatchNorm, shift: Array) -> BatchNorm:
 
 def _idle(norm: BatchNorm, gain: Array, shift: Array) -> bool:
     """Whether it already does nothing, up to what its own variance can be stored with."""
-    ulp = float(np.finfo(norm.moving_variance.array.dtype).eps)
+    stored = norm.moving_variance.array.dtype
+    ulp = limits_of(stored)[0] if is_float(stored) else 0.0
     return bool(np.abs(gain - 1).max(initial=0.0) <= ulp and not shift.any())
 
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from lnfold.errors import GraphError
 from lnfold.network.graph import Node
 
 _BOOL: Final = 10  # DataType DT_BOOL
 _HANDS_ON: Final = frozenset(["Identity", "PlaceholderWithDefault", "Switch", "StopGradient"])
 _FARTHEST: Final = 4096  # operations looked at for the Switch of a Merge
+_MOST_STEPS: Final = 1 << 21  # operations looked at for all of them: fewer than 3 seconds' work
+_STEPS_A_NODE: Final = 32
 _LONGEST: Final = 32  # operations between a flag and its use
 _DEEPEST: Final = 4  # flags combined of flags
 
@@ -49,44 +52,58 @@ def truth(nodes: Mapping[str, Node], tensor: str, depth: int = 0) -> bool | None
     return None
 
 
-def arriving(nodes: Mapping[str, Node], merge: Node) -> str | None:
-    """The input of a Merge that arrives at inference, or None where that is not known.
+class Conditionals:
+    """The conditionals of one graph, looked for with so many steps in all."""
 
-    ``tf.cond`` merges (value of the false branch, value of the true branch). Its flag is the
-    one whose Switch leads to the first input by its output 0 alone, or to the second by its
-    output 1 alone: conditionals inside a branch lead to one input by both.
-    """
-    if len(merge.inputs) != 2:
+    def __init__(self, nodes: Mapping[str, Node], where: str) -> None:
+        self._nodes = nodes
+        self._where = where
+        self._steps_left = max(_MOST_STEPS, _STEPS_A_NODE * len(nodes))
+
+    def arriving(self, merge: Node) -> str | None:
+        """The input of a Merge that arrives at inference, or None where that is not known.
+
+        ``tf.cond`` merges (value of the false branch, value of the true branch). Its flag is the
+        one whose Switch leads to the first input by its output 0 alone, or to the second by its
+        output 1 alone: conditionals inside a branch lead to one input by both.
+
+        Raises:
+            GraphError: too many operations were looked at for all of them.
+        """
+        if len(merge.inputs) != 2:
+            return None
+        sides = [self._switches(tensor) for tensor in merge.inputs]
+        for index in (0, 1):
+            for flag, outputs in sides[index].items():
+                if outputs == {index} and sides[1 - index].get(flag, {1 - index}) == {1 - index}:
+                    value = truth(self._nodes, flag)
+                    if value is not None:
+                        return merge.inputs[int(value)]
         return None
-    sides = [_switches(nodes, tensor) for tensor in merge.inputs]
-    for index in (0, 1):
-        for flag, outputs in sides[index].items():
-            if outputs == {index} and sides[1 - index].get(flag, {1 - index}) == {1 - index}:
-                value = truth(nodes, flag)
-                if value is not None:
-                    return merge.inputs[int(value)]
-    return None
 
-
-def _switches(nodes: Mapping[str, Node], tensor: str) -> dict[str, set[int]]:
-    """The flags of the Switch operations behind a tensor, nearest first, with the outputs used."""
-    flags: dict[str, set[int]] = {}
-    level, seen = [tensor], {tensor}
-    while level and len(seen) < _FARTHEST:
-        following = []
-        for one in level:
-            name, _, index = one.partition(":")
-            node = nodes.get(name)
-            if node is None:
-                continue
-            if node.op == "Switch" and len(node.inputs) == 2:
-                flags.setdefault(_flag(nodes, node.inputs[1]), set()).add(int(index or 0))
-            for source in node.inputs:
-                if source not in seen:
-                    seen.add(source)
-                    following.append(source)
-        level = following
-    return flags
+    def _switches(self, tensor: str) -> dict[str, set[int]]:
+        """The flags of the Switch operations behind a tensor, nearest first, and their outputs."""
+        flags: dict[str, set[int]] = {}
+        level, seen = [tensor], {tensor}
+        while level and len(seen) < _FARTHEST:
+            following = []
+            for one in level:
+                name, _, index = one.partition(":")
+                node = self._nodes.get(name)
+                if node is None:
+                    continue
+                if node.op == "Switch" and len(node.inputs) == 2:
+                    flag = _flag(self._nodes, node.inputs[1])
+                    flags.setdefault(flag, set()).add(int(index or 0))
+                for source in node.inputs:
+                    if source not in seen:
+                        seen.add(source)
+                        following.append(source)
+            level = following
+        self._steps_left -= len(seen)
+        if self._steps_left < 0:
+            raise GraphError("too many conditionals follow each other", file=self._where)
+        return flags
 
 
 def _flag(nodes: Mapping[str, Node], tensor: str) -> str:

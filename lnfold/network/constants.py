@@ -28,6 +28,7 @@ _MOST_READ = 512  # variables that one parameter is computed from: the shards of
 # and how many times a variable may be computed with.
 _MOST_MADE = 1 << 25
 _MOST_TIMES = 8
+_LONGEST_BOUND = 40  # characters of "start,length"
 
 
 class Constants:
@@ -205,7 +206,7 @@ def slice_places(part: str, shape: tuple[int, ...]) -> tuple[slice, ...]:
     places = []
     for bound in bounds:
         start, _, length = bound.partition(",")
-        if start.isdecimal() and length.isdecimal():
+        if start.isdecimal() and length.isdecimal() and len(bound) < _LONGEST_BOUND:
             places.append(slice(int(start), int(start) + int(length)))
         else:
             places.append(slice(None))

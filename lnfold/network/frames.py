@@ -13,14 +13,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lnfold.errors import GraphError
 from lnfold.network.graph import Node
 from lnfold.network.loops import LOOP_VALUE, Loop
 
 _SWITCHES = frozenset(["Switch", "RefSwitch"])
+# Operations followed for all loops; a loop inside a loop is followed once for either.
+_MOST_STEPS = 1 << 20
+_STEPS_A_NODE = 16
 
 
-def framed_loops(nodes: Mapping[str, Node]) -> tuple[dict[str, Node], dict[str, Loop], set[str]]:
-    """The nodes with each loop as one While, the loops by name, and the nodes of their rounds."""
+def framed_loops(
+    nodes: Mapping[str, Node], where: str
+) -> tuple[dict[str, Node], dict[str, Loop], set[str]]:
+    """The nodes with each loop as one While, the loops by name, and the nodes of their rounds.
+
+    Raises:
+        GraphError: the loops share so many operations that no program wrote them.
+    """
     ends = {node.name: node for node in nodes.values() if node.op == "LoopCond" and node.inputs}
     if not ends:
         return dict(nodes), {}, set()
@@ -32,6 +42,7 @@ def framed_loops(nodes: Mapping[str, Node]) -> tuple[dict[str, Node], dict[str, 
         elif node.op == "Exit" and node.inputs:
             exits.setdefault(node.inputs[0].partition(":")[0], []).append(node)
     changed, loops, inside = dict(nodes), dict[str, Loop](), set[str]()
+    left = max(_MOST_STEPS, _STEPS_A_NODE * len(nodes))
     for end, found in switches.items():
         values = [_value(nodes, switch) for switch in found]
         if any(value is None for value in values):
@@ -49,6 +60,9 @@ def framed_loops(nodes: Mapping[str, Node]) -> tuple[dict[str, Node], dict[str, 
         loops[name] = loop
         computed, entered = _round(nodes, (*loop.after, loop.condition))
         inside |= computed
+        left -= len(computed)
+        if left < 0:
+            raise GraphError("too many loops share their operations", file=where)
         constants = [one for one in entered if one not in loop.initial]
         changed[name] = Node(name, "While", (*loop.initial, *constants))
         for place, (switch, merge) in enumerate(zip(found, loop.before, strict=True)):

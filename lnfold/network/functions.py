@@ -21,6 +21,7 @@ from lnfold.network.loops import IN_A_LOOP, LOOP_VALUE, LOOPS, Loop
 from lnfold.network.wellformed import expect_form
 
 MOST_NODES: Final = 100_000  # functions that call each other twice unfold to 2^n nodes
+_MOST_TENSORS: Final = 2_000_000  # that the bodies of all calls take, read and return
 CALLS: Final = frozenset(["PartitionedCall", "StatefulPartitionedCall"])
 _CONDITIONALS: Final = frozenset(["If", "StatelessIf"])
 
@@ -50,6 +51,7 @@ class Function:
     arguments: tuple[str, ...]
     nodes: tuple[Node, ...]
     results: tuple[str, ...]
+    tensors: int  # that one call takes, reads and returns
 
 
 class Library:
@@ -58,6 +60,7 @@ class Library:
     def __init__(self, buffer: bytes, span: Span | None, where: str) -> None:
         self._buffer = buffer
         self._where = where
+        self._tensors = 0
         self._functions: dict[str, Function] = {}
         self._spans: dict[str, Span] = {}
         for number, kind, content in fields(buffer, *span) if span else ():
@@ -77,7 +80,11 @@ class Library:
         return self._spans[name]
 
     def function(self, name: str) -> Function:
-        """The function of that name; GraphError where there is none."""
+        """The function of that name, to be placed once.
+
+        Raises:
+            GraphError: there is none, or too much has been placed already.
+        """
         if name not in self._spans:
             raise GraphError(f"the function '{name}' is called but missing", file=self._where)
         if name not in self._functions:
@@ -90,12 +97,21 @@ class Library:
             nodes = tuple(decode_node(self._buffer, span) for span in found["nodes"])
             for node in nodes:
                 expect_form(node, self._where, in_a_function=True)
+            arguments = tuple(one["name"] for one in found["signature"]["inputs"])
             self._functions[name] = Function(
-                tuple(one["name"] for one in found["signature"]["inputs"]),
+                arguments,
                 nodes,
                 tuple(results[one] for one in outputs),
+                len(arguments) + len(outputs) + sum(1 + len(node.inputs) for node in nodes),
             )
-        return self._functions[name]
+        function = self._functions[name]
+        self._tensors += function.tensors
+        if self._tensors > _MOST_TENSORS:
+            raise GraphError(
+                f"its functions take, read and return more than {_MOST_TENSORS:,} tensors",
+                file=self._where,
+            )
+        return function
 
 
 def inlined(

@@ -18,6 +18,7 @@ from lnfold.network.keras_config import Call
 
 _ARCHIVED: Final = "/vars"
 _CELL: Final = "/cell"  # what a recurrent layer keeps its variables in
+_DIGITS: Final = 10  # that the number of a variable has not
 _LEGACY: Final = "model_weights"
 
 Held = dict[str, Variable]  # by the last part of the name: kernel, gamma
@@ -56,7 +57,7 @@ class KerasVariables:
 
 def _named(held: Held, call: Call) -> Held:
     """The variables of a group whose layer the archive does not name, only numbers."""
-    if not held or not all(leaf.isdecimal() for leaf in held):
+    if not held or not all(leaf.isdecimal() and len(leaf) < _DIGITS for leaf in held):
         return held
     numbers = sorted(held, key=int)
     names = variable_names(call.class_name, call.config, len(numbers))

@@ -11,10 +11,10 @@ name}, 8 bare_concrete_function {1 name}, 9 constant {1 operation}}.
 from __future__ import annotations
 
 import re
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lnfold.checkpoint.object_graph import Paths
 from lnfold.checkpoint.wire import BYTES, INT, LENGTH, SPAN, TEXT, UINT, fields, message
 from lnfold.network.attributes import Span
 from lnfold.network.functions import Library
@@ -50,6 +50,7 @@ _CALLED: Final = ("__call__", "serve", "call", "policy", "act", "actor", "predic
 _NO_NETWORK: Final = re.compile(
     r"train|learn|update|loss|grad|optimi|restore|save|init|regulari[sz]|build|reset|metric|step$"
 )
+_IS_TRACE: Final = re.compile(r"trace_\d+")
 _RESOURCE: Final = 20  # DataType DT_RESOURCE
 _MOST: Final = 64  # functions looked at, and traces of each
 
@@ -93,9 +94,10 @@ def called_functions(
     objects: list[dict[str, Any]] = found["nodes"]
     concrete = {one["name"]: one["value"] for one in found["concrete"] if one["value"]}
     called = Called({}, (), {}, ())
+    made = _Made(taken, called)
     signatures = []
     for trace in _traces(data, objects, concrete, library):
-        signature = _call(data, trace, objects, library, taken, called)
+        signature = _call(data, trace, objects, library, made)
         if signature is not None:
             signatures.append(signature)
     if not signatures:
@@ -110,39 +112,30 @@ def _traces(
     data: bytes, objects: list[dict[str, Any]], concrete: dict[str, Any], library: Library
 ) -> list[_Trace]:
     """For each function that an object has by some path, the trace for inference."""
-    found: list[tuple[tuple[int, int], _Trace]] = []
-    for number, path in _paths(objects).items():
-        one = objects[number]
+    found: list[tuple[tuple[int, int], int, list[str]]] = []
+    paths = Paths([{one["name"]: one["node"] for one in held["children"]} for held in objects])
+    for number in paths:
+        one, last = objects[number], paths.last(number)
         if one["function"]:
             names = one["function"]["traces"][:_MOST]
-        elif one["bare"] and not re.search(r"(^|/)trace_\d+$", path):
+        elif one["bare"] and not _IS_TRACE.fullmatch(last):
             names = [one["bare"]["name"]]
         else:
             continue
         known = [name for name in names if name in concrete and name in library]
-        last = path.rpartition("/")[2]
-        if not known or _NO_NETWORK.search(last):
-            continue
-        name = min(known, key=lambda name: _is_for_training(data, concrete[name]["given"]))
-        rank = next((place for place, word in enumerate(_CALLED) if word == last), len(_CALLED))
-        trace = _Trace(path, name, tuple(concrete[name]["bound"]), len(known))
-        found.append(((rank, path.count("/")), trace))
+        if known and not _NO_NETWORK.search(last):
+            rank = _CALLED.index(last) if last in _CALLED else len(_CALLED)
+            found.append(((rank, paths.length(number)), number, known))
     found.sort(key=lambda one: one[0])
-    return [trace for _, trace in found[:_MOST]]
+    return [
+        _trace(data, "/".join(paths[number]), known, concrete) for _, number, known in found[:_MOST]
+    ]
 
 
-def _paths(objects: list[dict[str, Any]]) -> dict[int, str]:
-    """The shortest path from the root to every object that it reaches."""
-    paths = {0: ""} if objects else {}
-    waiting = deque(paths)
-    while waiting:
-        number = waiting.popleft()
-        for child in objects[number]["children"]:
-            place, name = child["node"], child["name"]
-            if 0 <= place < len(objects) and place not in paths:
-                paths[place] = f"{paths[number]}/{name}".lstrip("/")
-                waiting.append(place)
-    return paths
+def _trace(data: bytes, path: str, known: list[str], concrete: dict[str, Any]) -> _Trace:
+    """The first of an object's traces that is not for training, or else the first."""
+    name = min(known, key=lambda name: _is_for_training(data, concrete[name]["given"]))
+    return _Trace(path, name, tuple(concrete[name]["bound"]), len(known))
 
 
 def _is_for_training(data: bytes, given: Span | None) -> bool:
@@ -164,8 +157,7 @@ def _call(
     trace: _Trace,
     objects: list[dict[str, Any]],
     library: Library,
-    taken: dict[str, Node],
-    called: Called,
+    made: _Made,
 ) -> Signature | None:
     """Adds one call, its inputs and the variables that it captured; None where they misfit."""
     function = library.function(trace.name)
@@ -177,12 +169,12 @@ def _call(
     attributes = {one["place"]: one["value"] for one in described["attributes"]}
     given: dict[str, str] = {}
     for place, one in enumerate(inputs[:count]):
-        name = _free(one["name"], f"{trace.path}/{one['name']}", taken, called.nodes)
-        called.nodes[name] = _placeholder(name, one["type"], attributes.get(place, b""))
+        name = made.free(one["name"], f"{trace.path}/{one['name']}")
+        made.called.nodes[name] = _placeholder(name, one["type"], attributes.get(place, b""))
         given[one["name"]] = name
-    captured = [_captured(number, objects, taken, called) for number in trace.bound]
-    name = _free(trace.path, f"{trace.path}/called", taken, called.nodes)
-    called.nodes[name] = Node(name, trace.name, (*given.values(), *captured))
+    captured = [_captured(number, objects, made) for number in trace.bound]
+    name = made.free(trace.path or "called", f"{trace.path}/called")
+    made.called.nodes[name] = Node(name, trace.name, (*given.values(), *captured))
     outputs = {
         f"output_{place}": f"{name}:{place}" if place else name
         for place in range(len(function.results))
@@ -190,12 +182,23 @@ def _call(
     return Signature(trace.path, given, outputs)
 
 
-def _free(first: str, second: str, *taken: dict[str, Node]) -> str:
-    """A name that no node has."""
-    name, number = first, 0
-    while any(name in nodes for nodes in taken):
-        name, number = f"{second}_{number}" if number else second, number + 1
-    return name
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is added to the nodes ``taken``, and by what it is found again."""
+
+    taken: dict[str, Node]
+    called: Called
+    by_object: dict[int, str] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def free(self, first: str, second: str) -> str:
+        """A name that no node has, counted on from the last of its kind."""
+        first, second = first.replace(":", "_"), second.replace(":", "_")
+        name, number = first, self._numbers.get(second, 0)
+        while not name or name in self.taken or name in self.called.nodes:
+            name, number = f"{second}_{number}" if number else second, number + 1
+            self._numbers[second] = number
+        return name
 
 
 def _placeholder(name: str, kind: int, attributes: bytes) -> Node:
@@ -205,20 +208,18 @@ def _placeholder(name: str, kind: int, attributes: bytes) -> Node:
     return Node(name, "Placeholder", (), encoded, tuple(spans))
 
 
-def _captured(
-    number: int, objects: list[dict[str, Any]], taken: dict[str, Node], called: Called
-) -> str:
+def _captured(number: int, objects: list[dict[str, Any]], made: _Made) -> str:
     """The node that stands for an object which a function captured."""
-    known = next((name for name, one in called.objects.items() if one == number), None)
-    if known is not None:
-        return known
+    if number in made.by_object:
+        return made.by_object[number]
     held = objects[number] if 0 <= number < len(objects) else None
-    if held is not None and held["constant"] and held["constant"]["operation"] in taken:
+    if held is not None and held["constant"] and held["constant"]["operation"] in made.taken:
         return str(held["constant"]["operation"])
     variable = held is not None and held["variable"] is not None
     name = (held["variable"]["name"] if held and variable else "") or f"object_{number}"
-    name = _free(name, f"{name}/object_{number}", taken, called.nodes)
-    called.nodes[name] = Node(name, "VarHandleOp" if variable else "CapturedResource", ())
+    name = made.free(name, f"{name}/object_{number}")
+    made.called.nodes[name] = Node(name, "VarHandleOp" if variable else "CapturedResource", ())
     if variable:
-        called.objects[name] = number
+        made.called.objects[name] = number
+        made.by_object[number] = name
     return name

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from lnfold.errors import GraphError
 from lnfold.network.algebra import Algebra
 from lnfold.network.constants import Constants
 from lnfold.network.dense_patterns import DensePatterns
@@ -56,6 +57,9 @@ _ACTIVATIONS: Final = {
 _REARRANGING: Final = words(
     "Reshape Transpose ExpandDims Squeeze Tile Slice StridedSlice Mean Sum Max Min Pad PadV2"
 )
+# Inputs of operations that are read, one operation anew for each of its outputs.
+_MOST_INPUTS: Final = 1 << 20
+_INPUTS_A_NODE: Final = 16
 _LEAKY_RELU_ALPHA: Final = 0.2  # TensorFlow's default, which stripped graphs leave out
 
 
@@ -76,6 +80,7 @@ class LayerPatterns:
         self._lstms = LSTMPatterns(self._algebra, self._activation)
         self._layouts = LayoutPatterns(self._algebra)
         self._layers: dict[str, Layer | None] = {}
+        self._inputs_left = max(_MOST_INPUTS, _INPUTS_A_NODE * len(self.graph.nodes))
         self._readings: tuple[Callable[[str, Node], Layer | None], ...] = (
             lambda tensor, node: self._denses.dense(tensor),
             lambda tensor, node: self._fused.norm(tensor),
@@ -108,6 +113,15 @@ class LayerPatterns:
         return layer if isinstance(layer, Dense) else None
 
     def _read(self, tensor: str, node: Node) -> Layer | None:
+        # every output of an operation is read on its own: many of many inputs take the product
+        self._inputs_left -= len(node.inputs)
+        if self._inputs_left < 0:
+            raise GraphError(
+                f"too many operations deliver many values of many: '{node.name}' has "
+                f"{len(node.inputs)} inputs",
+                file=self.graph.where,
+                remedy="Choose one end with --output-node NODE.",
+            )
         if self.constants.is_constant(tensor):
             return None
         for reading in self._readings:

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from lnfold.checkpoint.object_graph import Node, ObjectGraph
 from lnfold.checkpoint.variables import Checkpoint
 from lnfold.network.scopes import scope_of
+
+_DIGITS: Final = 10  # that the number of a layer has not
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +75,19 @@ def _models(objects: ObjectGraph) -> Iterator[tuple[dict[int, Node], bool]]:
     for number, node in enumerate(nodes):
         if "_operations" in node.children:
             children = nodes[node.children["_operations"]].children
-            layers = {int(name): nodes[one] for name, one in children.items() if name.isdecimal()}
+            layers = {int(name): nodes[one] for name, one in children.items() if _is_place(name)}
             yield layers, number in within
         layers = {
             int(name[6:]): nodes[one]
             for name, one in node.children.items()
-            if name.startswith("layer-") and name[6:].isdecimal()
+            if name.startswith("layer-") and _is_place(name[6:])
         }
         if layers:
             yield layers, 0 in layers and bool(_keys(objects, layers[0]))
+
+
+def _is_place(name: str) -> bool:
+    return name.isdecimal() and len(name) < _DIGITS
 
 
 def _keys(objects: ObjectGraph, layer: Node) -> list[str]:

@@ -98,7 +98,7 @@ def _graph(data: bytes, found: dict[str, Any], path: str, objects_of: Span | Non
         # the first end's operations get the plainest names, and the last of a stack comes first
         nodes, loops = inlined(nodes, library, ends[::-1] if signatures else list(nodes), path)
     expect_outputs(nodes, path)
-    nodes, framed, inside = framed_loops(nodes)
+    nodes, framed, inside = framed_loops(nodes, path)
     return Graph(nodes, path, signatures, objects, loops | framed, notes, frozenset(inside))
 
 

@@ -88,6 +88,9 @@ class Shapes:
         node = self._graph.node(tensor)
         if _kept_shape(node, tensor) is not None or node.op in VARIABLE_OPS:
             return ()
+        if node.op == "IdentityN":
+            index = int(tensor.partition(":")[2] or 0)
+            return node.inputs[index : index + 1]
         return node.inputs
 
     def _shape(self, tensor: str) -> Shape:

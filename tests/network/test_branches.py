@@ -60,7 +60,8 @@ def test_the_branch_follows_the_flag(tmp_path: Path, name: str):
 
 def test_a_flag_that_is_computed_is_not_guessed(tmp_path: Path):
     """A branch that depends on a value makes the network incomplete, or ends before it."""
-    flag = (placeholder("z", (None,)), node("flag", "Any", "z"))
+    axis = constant("axis", 0, "i4")
+    flag = (placeholder("z", (None,)), axis, node("flag", "Any", "z", "axis"))
     (network,) = recovered(tmp_path, ARRAYS, *with_flag(*flag)).networks
 
     assert "activation" not in [layer.kind for layer in network.layers]
