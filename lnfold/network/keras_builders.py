@@ -69,7 +69,9 @@ def _norm(kind: type[Norm], *gains: str) -> Builder:
         if kind is GroupNorm and config.get("groups") == 1 and made.rank(sources[0]) == 2:
             return made.append(LayerNorm(*place))  # one group of all units
         if kind is GroupNorm:
-            norm = GroupNorm(*place)
+            rank = made.rank(sources[0]) or 0
+            channels_last = made.axes(call, sources[0]) in ((rank - 1,), (-1,))
+            norm = GroupNorm(*place) if channels_last else OtherNorm(*place)
             made.gaps.append(Gap(f"{norm.reason} (layer '{call.layer}')"))
             return made.append(norm)
         try:
@@ -77,7 +79,7 @@ def _norm(kind: type[Norm], *gains: str) -> Builder:
         except IncompleteError as reason:
             made.gaps.append(Gap(f"{reason} (layer '{call.layer}')"))
             axes = made.axes(call, sources[0]) if kind is LayerNorm else ()
-            return made.append(OtherNorm(*place, axes))
+            return made.append(OtherNorm(*place, axes, made.rank(sources[0]) or 0))
         if kind is BatchNorm:
             mean = made.required(call, "moving_mean")
             return made.append(BatchNorm(*place, mean, made.required(call, "moving_variance")))

@@ -123,7 +123,7 @@ class NormPatterns:
                 return GroupNorm(*place)
             if rank - 1 not in mean.axes:
                 return InstanceNorm(*place)
-        return OtherNorm(*place, axes=mean.axes)
+        return OtherNorm(*place, axes=mean.axes, rank=rank or 0)
 
     def _splits_units(self, value: str) -> bool:
         """Whether a value is a reshape that divides the units of a row into groups."""

@@ -102,10 +102,17 @@ class OtherNorm(UnrunNorm):
     Attributes:
         axes: the axes of the value that its statistics run over; 0 is the batch. None are
             known where names alone were read.
+        rank: how many axes the value has, the batch among them; 0 where nothing says it.
     """
 
     kind = "other_norm"
     axes: tuple[int, ...] = ()
+    rank: int = 0
+
+    @property
+    def over_units(self) -> bool:
+        """Whether its statistics, and so gamma and beta, are known to run over the units last."""
+        return bool(self.axes) and self.axes[-1] == self.rank - 1 == max(self.axes)
 
     @property
     def reason(self) -> str:

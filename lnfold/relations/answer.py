@@ -211,9 +211,11 @@ def _why(holding: list[Relation]) -> str:
     shifted = [one for one in holding if one.fates.beta is Fate.STAYS]
     plain = [one for one in shifted if not isinstance(one.pair.norm, UnrunNorm)]
     if plain:
+        rms = all(isinstance(one.pair.norm, RMSNorm) for one in plain)
+        s, y_i = ("root mean square", "y_i") if rms else ("standard deviation", "(y_i − mean)")
         return (
-            "No: beta is a bias multiplied by the layer's own standard deviation s(x) "
-            "(unit i is positive iff gamma_i·(y_i − mean) + s(x)·beta_i > 0)"
+            f"No: beta is a bias multiplied by the layer's own {s} s(x) "
+            f"(unit i is positive iff gamma_i·{y_i} + s(x)·beta_i > 0)"
         )
     norm = (shifted or holding)[0].pair.norm
     if (shifted or holding)[0].fates.behind is Behind.SHARED:

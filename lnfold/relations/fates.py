@@ -10,6 +10,8 @@ the bias b of z = (y − mean)/s:
     a dense layer     LayerNorm subtracts b's mean, the rest of b stays       E02, E14
     an activation     the bias in front of it stays
     a sum             the biases of the dense layers that are summed stay
+    (InstanceNorm     subtracts a bias straight before it whole: it is the same at every place;
+     GroupNorm        may do so, where a group is one unit)
     an input          there is no bias
     anything else     open
 
@@ -20,6 +22,7 @@ and the bias apart.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -34,6 +37,8 @@ from lnfold.network.layers import (
     BatchNorm,
     Clip,
     Dense,
+    GroupNorm,
+    InstanceNorm,
     Layer,
     LayerNorm,
     Network,
@@ -42,8 +47,11 @@ from lnfold.network.layers import (
     OtherNorm,
     PRelu,
 )
+from lnfold.network.norms import UnrunNorm
 from lnfold.relations.pairs import Pair
 from lnfold.relations.readers import Behind, readers_of
+
+Array = np.ndarray
 
 # convolutions as TensorFlow and Keras call them: linear, with a kernel for each channel they write
 CONVOLUTIONS: Final = frozenset(
@@ -80,8 +88,12 @@ class Fates:
         return True if three.count(Fate.GONE) > 1 else None
 
 
-def fates(network: Network, pair: Pair) -> Fates:
-    """The fates of the bias, gamma and beta of a pair."""
+def fates(network: Network, pair: Pair, values: Mapping[str, Array] | None = None) -> Fates:
+    """The fates of the bias, gamma and beta of a pair.
+
+    Args:
+        values: float64 values of all layers, which may show that a beta makes no difference.
+    """
     norm, behind = pair.norm, readers_of(network, pair.norm).behind
     if _kind_is_open(norm):
         return Fates(Fate.OPEN, Fate.OPEN, Fate.OPEN, behind)
@@ -90,20 +102,60 @@ def fates(network: Network, pair: Pair) -> Fates:
     if isinstance(norm, BatchNorm) and layer_before(network, norm) is not None:
         return Fates(Fate.STAYS, Fate.GONE, Fate.GONE, behind)
     gamma, beta = _by_reader(behind, _factor(norm), _shift(norm))
-    if isinstance(norm, BatchNorm) and behind is Behind.HOMOGENEOUS:
-        gamma = Fate.OPEN  # its factor could go on, but lnfold has no rule that takes it there
+    if behind is Behind.HOMOGENEOUS:
+        if isinstance(norm, BatchNorm) or not _sign_is_taken(network, norm):
+            gamma = Fate.OPEN  # its factor could go on, but lnfold has no rule that takes it there
+        if beta is Fate.STAYS and not _bends(norm, values):
+            beta = Fate.OPEN
     return Fates(_bias(network, norm), gamma, beta, behind)
+
+
+def _sign_is_taken(network: Network, norm: Norm) -> bool:
+    """Whether gamma has no sign, or a dense layer in front takes it: −z is z of −W, −b (E05)."""
+    gamma = norm.gamma
+    positive = gamma is None or bool((gamma.array >= 0).all())
+    return positive or isinstance(_before(network, norm), Dense)
+
+
+def _bends(norm: Norm, values: Mapping[str, Array] | None) -> bool:
+    """Whether a unit with a beta may be of either sign, and so a relu see it.
+
+    On one side of 0 a relu is linear, and beta goes on into the next bias or does nothing; and a
+    unit whose gamma is 0 is constant. Of n units |z| is sqrt(n) at most.
+    """
+    if norm.beta is None or isinstance(norm, BatchNorm | UnrunNorm):
+        return True
+    beta = norm.beta.array.ravel().astype(np.float64)
+    gamma = np.ones(beta.size) if norm.gamma is None else norm.gamma.array.ravel()
+    bending = (beta != 0) & (np.abs(beta) < np.abs(gamma) * np.sqrt(beta.size))
+    if values is not None:
+        delivered = values[norm.name]
+        bending &= (delivered > 0).any(axis=0) & (delivered < 0).any(axis=0)
+    return bool(bending.any())
+
+
+def _before(network: Network, norm: Norm) -> Layer | None:
+    """What stands in front of a norm, behind activations that change nothing; None for an input."""
+    before = network.producer(norm.input)
+    while isinstance(before, Activation) and before.function.value == "identity":
+        before = network.producer(before.input)
+    return before
 
 
 def layer_before(network: Network, norm: BatchNorm) -> Layer | None:
     """The dense layer or convolution that a BatchNorm's factor and shift can go into, if any."""
     before = network.producer(norm.input)
-    while isinstance(before, Affine) and _is_read_once(network, before):
+    while _is_affine(before) and before is not None and _is_read_once(network, before):
         before = network.producer(before.input)
     linear = isinstance(before, Dense) or (
         isinstance(before, Opaque) and before.operation in CONVOLUTIONS
     )
     return before if linear and before is not None and _is_read_once(network, before) else None
+
+
+def _is_affine(layer: Layer | None) -> bool:
+    identity = isinstance(layer, Activation) and layer.function.value == "identity"
+    return identity or isinstance(layer, Affine)
 
 
 def _is_read_once(network: Network, layer: Layer) -> bool:
@@ -113,7 +165,7 @@ def _is_read_once(network: Network, layer: Layer) -> bool:
 
 def _kind_is_open(norm: Norm) -> bool:
     """Whether its statistics are not known, or are those of the batch."""
-    return isinstance(norm, OtherNorm) and (not norm.axes or 0 in norm.axes)
+    return isinstance(norm, OtherNorm) and (not norm.over_units or 0 in norm.axes)
 
 
 def _is_constant(pair: Pair) -> bool:
@@ -134,22 +186,29 @@ def _bias(network: Network, norm: Norm) -> Fate:
     """The fate of the bias in front of a norm."""
     if not network.wiring.known:
         return Fate.OPEN
-    before = network.producer(norm.input)
+    before = _before(network, norm)
     if before is None:
         return Fate.GONE
     if isinstance(norm, BatchNorm) and not _is_known_activation(before):
         return Fate.OPEN  # nothing but sums keeps the bias and the shift apart: they may be one
     if isinstance(before, Dense):
-        return _of_dense(before, centred=isinstance(norm, LayerNorm))
+        return _straight(norm, _of_dense(before, centred=isinstance(norm, LayerNorm)))
     if _is_known_activation(before):
         inner = network.producer(before.input)
         return _of_dense(inner) if isinstance(inner, Dense) else Fate.OPEN
     if isinstance(before, Add):
         summed = [network.producer(name) for name in before.inputs]
-        found = [_of_dense(one) for one in summed if isinstance(one, Dense)]
+        found = [_straight(norm, _of_dense(one)) for one in summed if isinstance(one, Dense)]
         # one bias that stays is enough; without one, what else is summed may hold some
         return Fate.STAYS if Fate.STAYS in found else Fate.OPEN
     return Fate.OPEN
+
+
+def _straight(norm: Norm, bias: Fate) -> Fate:
+    """The fate of a bias that nothing bends before a norm: at every place it is the same."""
+    if isinstance(norm, InstanceNorm):
+        return Fate.GONE
+    return _opened(bias) if isinstance(norm, GroupNorm) else bias
 
 
 def _is_known_activation(layer: Layer) -> bool:

@@ -32,6 +32,7 @@ from lnfold.network.layers import (
     OtherNorm,
     PRelu,
 )
+from lnfold.network.norms import UnrunNorm
 
 
 class Behind(Enum):
@@ -161,9 +162,9 @@ def _is_read_as_x(layer: LSTM, value: str) -> bool:
 def _at_kernel(norm: Norm, rows: int) -> Behind:
     """A kernel takes one gamma a row; of a norm over several axes only where positions agree."""
     vectors = [one.array for one in (norm.gamma, norm.beta) if one is not None]
-    if not isinstance(norm, OtherNorm) or all(one.size == rows for one in vectors):
+    if not isinstance(norm, UnrunNorm) or all(one.size == rows for one in vectors):
         return Behind.KERNELS
-    if any(one.size % rows for one in vectors):
+    if not isinstance(norm, OtherNorm) or any(one.size % rows for one in vectors):
         return Behind.READ
     by_position = [one.reshape(-1, rows) for one in vectors]
     alike = all(bool((one == one[:1]).all()) for one in by_position)

@@ -79,7 +79,7 @@ def _relation(network: Network, pair: Pair, values: Mapping[str, Array] | None) 
         split=split,
         deviation=deviation,
         absorptions=absorptions(network, pair),
-        fates=fates(network, pair),
+        fates=fates(network, pair, values),
         candidates=() if values is None else measure_layer(pair, values),
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from lnfold.errors import UnknownNameError
 from lnfold.figures import figure, printable
 from lnfold.network.claims import claimed
-from lnfold.network.layers import Activation, Network, Norm
+from lnfold.network.layers import Activation, LayerNorm, Network, Norm, RMSNorm
 from lnfold.relations.copies import CopyDifference
 from lnfold.relations.detail import Detail
 from lnfold.relations.one_vector import Candidate
@@ -128,11 +128,13 @@ def _facts(network: Network) -> str:
 
 def _answer(one: NetworkReport) -> Section:
     paragraphs = [one.answer.sentence]
-    if one.answer.one_vector is False:
+    kinds = {type(relation.pair.norm) for relation in one.relations}
+    if one.answer.one_vector is False and kinds & {LayerNorm, RMSNorm}:
+        y, y_i = ("(y − mean(y))", "(y_i − mean)") if LayerNorm in kinds else ("y", "y_i")
         paragraphs.append(
-            "Why: with y = x·W + bias, the layer delivers gamma·(y − mean(y))/s(x) + beta. "
+            f"Why: with y = x·W + bias, the layer delivers gamma·{y}/s(x) + beta. "
             "The bias comes before the division by s(x), beta after it. Multiplied by s(x), "
-            "unit i is positive where gamma_i·(y_i − mean) + s(x)·beta_i > 0. Were s(x) the same "
+            f"unit i is positive where gamma_i·{y_i} + s(x)·beta_i > 0. Were s(x) the same "
             "for every input, s·beta could join gamma·bias; it is not."
         )
     best = one.answer.best

@@ -17,6 +17,7 @@ from lnfold.network.layers import (
     BatchNorm,
     Dense,
     GroupNorm,
+    InstanceNorm,
     Layer,
     LayerNorm,
     Network,
@@ -231,6 +232,7 @@ def test_a_norm_over_two_axes_keeps_what_differs_by_position():
             Parameter(np.tile(gamma[:1], (3, 1)).ravel() - 1, ("n/beta",)),
             Fact(1e-3, GIVEN),
             (1, 2),
+            3,
         )
         layers = [
             dense("d", "x", generator.normal(size=(UNITS, UNITS)), generator.normal(size=UNITS)),
@@ -246,7 +248,7 @@ def test_a_norm_over_two_axes_keeps_what_differs_by_position():
         assert fates(net, pair).one_vector is None
 
 
-@pytest.mark.parametrize("kind", [LayerNorm, RMSNorm, GroupNorm])
+@pytest.mark.parametrize("kind", [LayerNorm, RMSNorm])
 def test_vectors_that_do_nothing_are_not_counted(kind):
     """A bias or beta of zeros, a gamma of ones, or a gamma of zeros leave less to summarise."""
     net = built(kind, "dense", "relu")
@@ -282,3 +284,127 @@ def test_a_layer_norm_of_units_that_are_alike_delivers_beta():
     x = generator_of(3).normal(size=(20, UNITS))
     values = run(net, x, np.float64, trace=True)["n"]
     np.testing.assert_allclose(values, np.tile(pair.norm.beta.array, (20, 1)), atol=1e-9)
+
+
+def told(net: Network, values: dict[str, np.ndarray] | None = None) -> bool | None:
+    (pair,) = pairs(net)
+    return fates(net, pair, values).one_vector
+
+
+def test_an_instance_norm_subtracts_the_bias_before_it_and_a_group_norm_may():
+    """The bias of a channel is the same at every place, and so is its mean: numbers show it."""
+    generator = generator_of(4)
+    kernel, bias = generator.normal(size=(3, UNITS)), generator.normal(size=UNITS)
+    x = generator.normal(size=(2, 5, 3))  # five places
+
+    def normalised(y: np.ndarray, groups: int) -> np.ndarray:
+        grouped = y.reshape(2, 5, groups, -1)
+        mean, variance = (f(grouped, axis=(1, 3), keepdims=True) for f in (np.mean, np.var))
+        return ((grouped - mean) / np.sqrt(variance + 1e-3)).reshape(y.shape)
+
+    def apart(groups: int) -> float:
+        with_bias, without = (normalised(x @ kernel + b, groups) for b in (bias, 0))
+        return float(np.abs(with_bias - without).max())
+
+    assert apart(UNITS) < 1e-12  # InstanceNorm, and GroupNorm of one unit a group
+    assert apart(2) > 0.1
+    for front in ("dense", "sum"):
+        found = {kind: built(kind, front, "relu") for kind in (InstanceNorm, GroupNorm)}
+        assert told(found[InstanceNorm]) is (True if front == "dense" else None)
+        assert told(found[GroupNorm]) is None
+    assert told(built(InstanceNorm, "activation", "relu")) is False  # relu bends before the mean
+
+
+def test_a_gamma_along_other_axes_than_the_units_is_no_row_of_a_kernel():
+    """A norm over the steps of a sequence has a gamma a step, however many units there are."""
+    net = built(OtherNorm, "dense", "kernels")
+    first, normed, last = net.layers
+    for axes, rank, one_vector in [
+        ((1, 2), 3, True),
+        ((1,), 3, None),
+        ((1, 2), 4, None),
+        ((2, 1), 3, None),
+        ((1, 2), 0, None),
+        ((0, 2), 3, None),
+        ((), 3, None),
+    ]:
+        varied = replace(normed, axes=axes, rank=rank)
+        assert told(replace(net, layers=(first, varied, last))) is one_vector
+    generator = generator_of(5)
+    gamma, z = generator.normal(size=UNITS), generator.normal(size=(UNITS, UNITS))
+    kernel = last.kernel.array
+    by_step = (gamma[:, None] * z) @ kernel
+    assert np.abs(by_step - z @ (gamma[:, None] * kernel)).max() > 0.1
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("function", ["LayerNormalization", "GroupNormalization"])
+def test_keras_norms_along_steps_are_not_answered_with_yes(tmp_path, function):
+    """axis=1 of as many steps as units."""
+    keras = pytest.importorskip("keras")
+    from lnfold.checkpoint import open_checkpoint
+    from lnfold.network.recover import recover
+    from lnfold.relations.answer import answer
+    from lnfold.relations.relate import relate
+
+    answers = {}
+    for axis in (1, -1):
+        inputs = keras.Input((UNITS, UNITS))
+        made = getattr(keras.layers, function)
+        normed = made(axis=axis) if function[0] == "L" else made(2, axis=axis)
+        hidden = normed(keras.layers.Dense(UNITS, use_bias=False)(inputs))
+        model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
+        path = str(tmp_path / f"{axis}.keras")
+        model.save(path)
+        with open_checkpoint(path) as checkpoint:
+            (net,) = recover(checkpoint).networks
+        answers[axis] = answer(net, relate(net, None), None).one_vector
+    assert answers == {1: None, -1: True}
+
+
+def test_the_sign_of_gamma_needs_a_dense_layer_to_take_it():
+    """relu(−z) is relu(z) of no other norm, unless −z is z of another dense layer."""
+    for front, one_vector in [("dense", True), ("activation", None)]:
+        net = built(LayerNorm, front, "relu")
+        (pair,) = pairs(net)
+        for sign in (1, -1):
+            gamma = sign * pair.norm.gamma.array
+            normed = replace(pair.norm, gamma=Parameter(gamma, ("gamma",)), beta=None)
+            layers = (normed if one is pair.norm else one for one in net.layers)
+            turned = replace(net, layers=tuple(layers))
+            assert told(turned) is (True if sign > 0 else one_vector)
+    z = np.array([[1.0, -1.0]])
+    assert np.maximum(-z, 0).tolist() != np.maximum(z, 0).tolist()
+
+
+def test_a_beta_that_no_relu_sees_is_no_second_vector():
+    """A unit that is always on is linear: its beta goes into the next bias, exactly."""
+    net = built(LayerNorm, "dense", "relu")
+    first, normed, act, last = net.layers
+    x = generator_of(6).normal(size=(40, UNITS))
+    for size, one_vector in [(0.5, False), (50, None), (-50, None)]:
+        varied = replace(normed, beta=Parameter(np.full(UNITS, float(size)), ("beta",)))
+        changed = replace(net, layers=(first, varied, act, last))
+        values = run(changed, x, np.float64, trace=True)
+        assert told(changed) is told(changed, values) is one_vector
+    on = replace(normed, beta=Parameter(np.full(UNITS, 50.0), ("beta",)))
+    shifted = last.bias.array + 50.0 * last.kernel.array.sum(axis=0)
+    linear = replace(last, inputs=("n",), bias=Parameter(shifted, ("bias",)))
+    before = run(replace(net, layers=(first, on, act, last)), x, np.float64)["e"]
+    plain = replace(net, layers=(first, replace(normed, beta=None), linear))
+    np.testing.assert_allclose(run(plain, x, np.float64)["e"], before, atol=1e-10)
+    # what is small enough to bend, and never does on what was observed
+    one_sided = {**run(net, x, np.float64, trace=True)}
+    one_sided["n"] = np.abs(one_sided["n"]) + 1
+    assert told(net, one_sided) is None
+
+
+@pytest.mark.parametrize("behind", BEHINDS)
+def test_an_identity_in_between_changes_nothing(behind: str):
+    """Activations called identity stand for none."""
+    for kind in KINDS:
+        net = built(kind, "dense", behind)
+        first, normed, *rest = net.layers
+        same = activation("same", "d", "identity")
+        passed = replace(net, layers=(first, same, replace(normed, inputs=("same",)), *rest))
+        assert told(passed) is told(net)
