@@ -51,7 +51,12 @@ class Kernel:
         return np.asarray(change @ self.kernel)
 
     def pull(self, centre: Array, radius: Array) -> Pair:
-        return centre @ self.kernel.T, radius @ np.abs(self.kernel).T
+        used = centre.any(axis=0) | radius.any(axis=0)
+        if used.all():
+            return centre @ self.kernel.T, radius @ np.abs(self.kernel).T
+        # units that do not matter are left out: their columns may hold NaN, and cost time
+        kernel = self.kernel[:, used].T
+        return centre[:, used] @ kernel, radius[:, used] @ np.abs(kernel)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +79,11 @@ class UnitByUnit:
         return np.asarray(self.centre * change)
 
     def pull(self, centre: Array, radius: Array) -> Pair:
-        pulled = times(centre, radius, self.centre, self.radius)
+        by, around = self.centre, self.radius
+        if not (np.isfinite(by).all() and np.isfinite(around).all()):
+            idle = (centre == 0) & (radius == 0)
+            by, around = np.where(idle, 0.0, by), np.where(idle, 0.0, around)
+        pulled = times(centre, radius, by, around)
         if self.width == 1 < centre.shape[1]:
             return pulled[0].sum(axis=1, keepdims=True), pulled[1].sum(axis=1, keepdims=True)
         return pulled
