@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _DEEPEST_PREFIX: Final = 8  # scopes that may stand in front of an averaged variable's own name
 _STATISTICS: Final = frozenset(["moving_mean", "moving_variance", "mean", "deviation"])
+_NAMED: Final = f"/{NOT_AVERAGED}"
 _NUMBER: Final = re.compile(r"/moving_average(_\d+)?$")
 
 
@@ -179,23 +180,35 @@ def called_averaged(networks: Iterable[Network]) -> list[Network]:
     return [replace(one, name=renames.get(one.name, one.name)) for one in found]
 
 
-def questions(networks: Iterable[Network], averages_meant: bool) -> list[str]:
-    """A note for every network beside its averages: which weights does deployment use?"""
+def questions(networks: Iterable[Network]) -> list[str]:
+    """Notes on networks beside their averages: which weights does deployment use?"""
     found = {one.name: one for one in networks}
+    beside = [
+        (original, name)
+        for name in found
+        if (original := _NUMBER.sub("", name)) != name and original in found
+    ]
+    named = [
+        (name.removesuffix(_NAMED), name)
+        for name in found
+        if name.endswith(_NAMED) and name.removesuffix(_NAMED) in found
+    ]
     notes = []
-    for name in found:
-        original = _NUMBER.sub("", name)
-        if original != name and original in found:
-            notes.append(
-                f"which weights does deployment use? {original} reads the variables as training "
-                f"left them, {name} their moving averages, and no file says which are restored; "
-                "--averages takes the averages"
-            )
-    if averages_meant:
-        notes += [
-            f"{name.removesuffix(f'/{NOT_AVERAGED}')} reads moving averages, as --averages says; "
-            f"{name} reads the variables as training left them"
-            for name in found
-            if name.endswith(f"/{NOT_AVERAGED}")
-        ]
+    if beside:
+        original, name = beside[0]
+        notes.append(
+            f"which weights does deployment use? {original} reads the variables as training left "
+            f"them, {name} their moving averages{_and_more(beside)}; the checkpoint does not say "
+            "which of them is restored, --averages takes the averages"
+        )
+    if named:
+        original, name = named[0]
+        notes.append(
+            f"{original} reads moving averages, as --averages says; {name} reads the variables as "
+            f"training left them{_and_more(named)}"
+        )
     return notes
+
+
+def _and_more(pairs: list[tuple[str, str]]) -> str:
+    return f", and so do {len(pairs) - 1} pairs more" if len(pairs) > 1 else ""

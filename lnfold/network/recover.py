@@ -112,7 +112,7 @@ def _with_averages(
     if not found:
         return networks
     found = called_averaged(found) if settings.averages else found
-    notes.extend(questions(found, settings.averages))
+    notes.extend(questions(found))
     return tuple(found)
 
 
