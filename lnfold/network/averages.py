@@ -47,12 +47,14 @@ def averages_among(
     variables: Mapping[str, Variable],
     roles: Mapping[str, VariableRole],
     declared: Collection[str] = (),
+    numbered: Mapping[str, str] | None = None,
 ) -> tuple[Averages, ...]:
     """The sets of moving averages of a checkpoint's variables, in their order.
 
     Args:
         declared: the variables of the graph beside it, of which the checkpoint may hold the
             averages alone.
+        numbered: variable → average, for those that names do not tell.
     """
     sets: dict[tuple[str, str], dict[str, str]] = {}
     found = [name for name, role in roles.items() if role is VariableRole.MOVING_AVERAGE]
@@ -70,6 +72,8 @@ def averages_among(
             if variable or leaf.startswith(TF1_AVERAGE):
                 prefix = scope.removesuffix(variable) if variable else ""
                 sets.setdefault((prefix, leaf), {})[variable or scope] = name
+    if numbered:
+        sets["", "numbered"] = dict(numbered)
     made: list[Averages] = []
     for shadows in sets.values():
         # averages of what is no variable, as of a batch's moments, are what a layer reads itself

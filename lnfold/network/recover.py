@@ -12,7 +12,9 @@ is used. Options win over assumptions and may not contradict a graph or a config
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lnfold.checkpoint.variables import Checkpoint, Variable
 from lnfold.errors import DamagedError, GraphError, UsageError
@@ -26,6 +28,9 @@ from lnfold.network.roles import role_of
 from lnfold.network.saved_model import read_meta_graph, read_saved_model
 from lnfold.network.scopes import VariableRole, groups, strange_layers, variable_roles
 from lnfold.network.settings import Settings, is_meant
+
+if TYPE_CHECKING:
+    from lnfold.network.averages import Averages
 
 __all__ = ["Recovery", "recover"]
 
@@ -45,8 +50,9 @@ def recover(checkpoint: Checkpoint, settings: Settings | None = None) -> Recover
     # examples are of the network that is asked for
     plain = replace(settings, examples=None) if settings.averages else settings
     networks = _networks(checkpoint, roles, plain, graph, notes)
-    if VariableRole.MOVING_AVERAGE in roles.values():
-        networks = _with_averages(checkpoint, roles, settings, graph, networks, notes)
+    averages = _averages(checkpoint, roles, graph)
+    if averages:
+        networks = _with_averages(checkpoint, averages, settings, graph, networks, notes)
     elif settings.averages:
         raise UsageError(
             "--averages: no moving averages of variables are in it", file=checkpoint.path
@@ -82,22 +88,40 @@ def _networks(
     return networks or _from_names(checkpoint, roles, settings, notes)
 
 
+def _averages(
+    checkpoint: Checkpoint, roles: dict[str, VariableRole], graph: Graph | None
+) -> tuple[Averages, ...]:
+    """The sets of moving averages that are kept beside variables, or without them."""
+    numbered: dict[str, str] = {}
+    if checkpoint.format == "Keras .keras":
+        from lnfold.network.keras_averages import keras_averages
+
+        # what is wrong with the config is said where the network is read from it
+        with suppress(DamagedError, GraphError):
+            numbered = keras_averages(checkpoint)
+        roles.update(dict.fromkeys(numbered.values(), VariableRole.MOVING_AVERAGE))
+    if VariableRole.MOVING_AVERAGE not in roles.values():
+        return ()
+    from lnfold.network.averages import averages_among
+
+    return averages_among(checkpoint, roles, () if graph is None else graph.variables, numbered)
+
+
 def _with_averages(
     checkpoint: Checkpoint,
-    roles: dict[str, VariableRole],
+    sets: tuple[Averages, ...],
     settings: Settings,
     graph: Graph | None,
     networks: tuple[Network, ...],
     notes: list[str],
 ) -> tuple[Network, ...]:
     """The networks, and behind them those that read moving averages of their variables."""
-    from lnfold.network.averages import averages_among, called_averaged, questions, restored, twin
+    from lnfold.network.averages import called_averaged, questions, restored, twin
 
     # norms whose statistics alone are kept beside averages are part of what those are of
     found = [one for one in networks if any(isinstance(layer, Dense) for layer in one.layers)]
     alone = not found
-    declared = () if graph is None else graph.variables
-    for averages in averages_among(checkpoint, roles, declared):
+    for averages in sets:
         view = restored(checkpoint, averages)
         meant = settings.network and settings.network.removesuffix(f"/{averages.name}")
         examples = settings.examples if settings.averages or alone else None

@@ -114,7 +114,7 @@ def variable_roles(variables: Iterable[Named]) -> dict[str, VariableRole]:
     for scope, members in scopes.items():
         looks = tuple(
             [
-                (leaf, len(variable.shape), variable.dtype, ".OPTIMIZER_SLOT" in variable.key)
+                (leaf, len(variable.shape), variable.dtype, _is_slot(variable.key))
                 for leaf, _, variable in members
             ]
         )
@@ -135,6 +135,11 @@ def variable_roles(variables: Iterable[Named]) -> dict[str, VariableRole]:
                 slot = VariableRole.OPTIMIZER_SLOT
                 found[name] = VariableRole.MOVING_AVERAGE if is_average else slot
     return found
+
+
+def _is_slot(key: str) -> bool:
+    """Whether a file's own key says that a variable is an optimizer's: TF 2's, Keras 3's."""
+    return ".OPTIMIZER_SLOT" in key or key.startswith("optimizer/vars/")
 
 
 def _roles_in_scope(

@@ -283,7 +283,7 @@ def test_the_averages_of_keras_and_of_slots_are_told_from_momenta(tensorflow: Mo
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.parametrize("suffix", ["ckpt", "h5"])
+@pytest.mark.parametrize("suffix", ["ckpt", "h5", "keras"])
 def test_the_averages_of_a_keras_optimizer_are_a_network(
     tensorflow: ModuleType, tmp_path: Path, suffix: str
 ):
@@ -312,3 +312,37 @@ def test_the_averages_of_a_keras_optimizer_are_a_network(
     assert np.abs(expected - raw_outputs).max() > 100 * LIMIT
     assert averaged.name.endswith("/moving_average")
     assert np.abs(delivered(averaged, rows) - expected).max() < LIMIT
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("use_ema", [True, False])
+def test_the_numbered_averages_of_an_archive_are_told_by_the_order_of_layers(
+    tensorflow: ModuleType, tmp_path: Path, use_ema: bool
+):
+    """Equal widths, layers made in another order than they run, one frozen, BatchNorm between."""
+    keras = pytest.importorskip("keras")
+    made = {name: keras.layers.Dense(6, name=name) for name in ("c", "a", "b")}
+    norms = {name: keras.layers.BatchNormalization(name=name) for name in ("second", "first")}
+    made["b"].trainable = False
+    value = inputs = keras.Input((6,))
+    for name, norm in (("a", norms["first"]), ("b", norms["second"]), ("c", None)):
+        value = made[name](value)
+        value = keras.layers.ReLU()(norm(value)) if norm else value
+    model = keras.Model(inputs, value)
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9, use_ema=use_ema, ema_momentum=0.5), "mse")
+    rows = np.random.default_rng(2).standard_normal((16, 6)).astype(np.float32)
+    for _ in range(5):
+        model.train_on_batch(rows, rows)
+    path = tmp_path / "model.keras"
+    model.save(str(path))
+
+    networks = found(path).networks
+
+    assert len(networks) == 1 + use_ema  # momenta of the same shapes are no averages
+    plain = model(rows).numpy()
+    assert np.abs(delivered(networks[0], rows) - plain).max() < LIMIT
+    if use_ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        expected = model(rows).numpy()
+        assert np.abs(expected - plain).max() > 100 * LIMIT
+        assert np.abs(delivered(networks[1], rows) - expected).max() < LIMIT
