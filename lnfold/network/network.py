@@ -68,13 +68,22 @@ class Network:
     averages: Mapping[str, str] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
 
+    # by the name of the value: who produces it, None for an input, and who reads it
+    _producers: dict[str, Layer | None] = field(init=False, repr=False)
+    _consumers: dict[str, list[Layer]] = field(init=False, repr=False)
+
     def __post_init__(self) -> None:
-        known = {one.name for one in self.inputs}
+        producers: dict[str, Layer | None] = {one.name: None for one in self.inputs}
+        consumers: dict[str, list[Layer]] = {}
         for layer in self.layers:
-            missing = [name for name in layer.inputs if name not in known]
-            if missing or layer.name in known:
+            read = dict.fromkeys(layer.inputs)
+            if layer.name in producers or not read.keys() <= producers.keys():
                 raise ValueError(f"layer {layer.name} of {self.name} is out of order")
-            known.add(layer.name)
+            producers[layer.name] = layer
+            for value in read:
+                consumers.setdefault(value, []).append(layer)
+        object.__setattr__(self, "_producers", producers)
+        object.__setattr__(self, "_consumers", consumers)
 
     @property
     def complete(self) -> bool:
@@ -108,11 +117,11 @@ class Network:
 
     def producer(self, value: str) -> Layer | None:
         """The layer that produces a value, or None for an input."""
-        return next((layer for layer in self.layers if layer.name == value), None)
+        return self._producers.get(value)
 
     def consumers(self, value: str) -> tuple[Layer, ...]:
         """The layers that read a value."""
-        return tuple(layer for layer in self.layers if value in layer.inputs)
+        return tuple(self._consumers.get(value, ()))
 
     def widths(self) -> dict[str, int]:
         """The units of every value, 0 where nothing says it; GraphError where layers clash."""

@@ -16,7 +16,9 @@ def offset(array: Array) -> float:
     """
     rows = array.astype(np.float64)
     size = np.abs(rows).max(axis=-1, initial=0.0)
-    ulp = max(limits_of(array.dtype)[0], 2.0**-46) * size
+    # whole numbers are stored as they are
+    eps = limits_of(array.dtype)[0] if is_float(array.dtype) else 0.0
+    ulp = max(eps, 2.0**-46) * size
     mean = np.abs(rows.mean(axis=-1))
     with np.errstate(invalid="ignore", divide="ignore"):
         return float(np.where(mean > 0, mean / ulp, 0.0).max(initial=0.0))

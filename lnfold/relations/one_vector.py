@@ -11,7 +11,6 @@ measured on the other half, in float64.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -23,6 +22,7 @@ from lnfold.network.layers import BatchNorm, Dense, Layer, LayerNorm, Network, N
 from lnfold.network.run import run
 from lnfold.relations.deviation import deviations
 from lnfold.relations.pairs import Context, Pair
+from lnfold.relations.traced import traced
 
 Array = np.ndarray
 Values = Mapping[str, Array]
@@ -169,7 +169,8 @@ def measure_layer(
         values: float64 values of all layers, as ``run(…, trace=True)`` gives them.
         in_sample: measure on the rows that the candidates were fitted on, not on the others.
     """
-    if not _finite(values):
+    values = traced(values)
+    if not values.finite:
         return ()
     measured = []
     half = _fitted_on if in_sample else _held_out
@@ -195,7 +196,8 @@ def measure_network(
     Args:
         in_sample: as for ``measure_layer``, whose results ``by_pair`` holds.
     """
-    if not _finite(values):
+    values = traced(values)
+    if not values.finite:
         return ()
     possible = {pair.norm.name: measurable(pair, values) for pair in pairs}
     replaced = [pair for pair in pairs if possible[pair.norm.name]]
@@ -229,17 +231,13 @@ def with_candidate(
     network: Network, pairs: tuple[Pair, ...] | list[Pair], candidate: Candidate, values: Values
 ) -> Network:
     """The network with one dense layer in the place of every pair that the candidate is for."""
+    values = traced(values)
     layers: dict[str, Layer] = {
         pair.norm.name: _replacement(pair, candidate, values)
         for pair in pairs
         if candidate in measurable(pair, values)
     }
     return replace(network, layers=tuple(layers.get(layer.name, layer) for layer in network.layers))
-
-
-def _finite(values: Mapping[str, Array]) -> bool:
-    """Whether every value is a number: NaN can be compared with nothing and fitted to nothing."""
-    return all(bool(np.isfinite(value).all()) for value in values.values())
 
 
 def _held_out(values: Values, name: str) -> Array:
@@ -252,12 +250,8 @@ def _fitted_on(values: Values, name: str) -> Array:
 
 
 def _half(values: Values, name: str) -> int:
-    """How many rows of a value belong to half of the observations, each of which may have several.
-
-    Values of a sequence have a row for every step or one for all, so that what they have in
-    common are the sequences.
-    """
-    observations = math.gcd(*(len(value) for value in values.values())) or 1
+    """How many rows of a value belong to half of the observations."""
+    observations = traced(values).observations
     return len(values[name]) // observations * (observations // 2)
 
 

@@ -15,6 +15,7 @@ from lnfold.relations.distribution import Distribution, distribution
 from lnfold.relations.fates import Fates, fates
 from lnfold.relations.one_vector import Measured, measure_layer
 from lnfold.relations.pairs import Context, Pair, pairs
+from lnfold.relations.traced import traced
 
 Array = np.ndarray
 
@@ -60,7 +61,8 @@ def relate(network: Network, values: Mapping[str, Array] | None) -> tuple[Relati
         values: float64 values of all layers (``run(…, np.float64, trace=True)``), or None
             where the network cannot be run; what needs them is then None or empty.
     """
-    return tuple(_relation(network, pair, values) for pair in pairs(network))
+    held = None if values is None else traced(values)
+    return tuple(_relation(network, pair, held) for pair in pairs(network))
 
 
 def _relation(network: Network, pair: Pair, values: Mapping[str, Array] | None) -> Relation:
