@@ -1,4 +1,4 @@
-"""What must hold before a step is taken, and what is said of it afterwards."""
+"""What must hold before a step is taken: each guard is one that a network needs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ import numpy as np
 import pytest
 
 from lnfold.errors import UsageError
+from lnfold.folding.batch_norm import batch_norm
 from lnfold.folding.beta_forward import beta_forward
-from lnfold.folding.cost import multiplications
+from lnfold.folding.carry import carry
 from lnfold.folding.fold import Choice, fold
 from lnfold.folding.frozen_deviation import freeze_deviations
 from lnfold.folding.observation import observation
 from lnfold.folding.rewrite import finite
-from lnfold.folding.side_channel import cheap_side_channel, side_channel, triangle_entries
 from lnfold.folding.steps import Applied, Form, Reason, Refused
-from lnfold.folding.storing import storage_of
 from lnfold.folding.survey import survey
-from lnfold.network.layers import Affine, Gap, LayerNorm, Network, Opaque, Parameter
+from lnfold.network.layers import (
+    Affine,
+    BatchNorm,
+    Gap,
+    LayerNorm,
+    Network,
+    Opaque,
+    Parameter,
+    RMSNorm,
+)
 from lnfold.network.run import run
 from tests.folding.build import Builder, actor, observations
 from tests.folding.cases import FREE, STOCK
@@ -30,7 +38,7 @@ from tests.folding.test_wild_networks import wild_network
 def test_every_value_that_is_delivered_stays_what_it_was(form: Form) -> None:
     """Whatever value a network delivers besides its last one, no step changes it."""
     steps = Counter[bool]()
-    made = (_stacked(), _batch_normed(), _summed(), _sparse())
+    made = (_stacked(), _batch_normed(), _summed(), _sparse(), _normed_twice())
     for network in (*made, *map(wild_network, range(12))):
         inputs = observations(network)
         for layer in network.layers[:-1]:
@@ -85,20 +93,14 @@ def _sparse() -> Network:
     return build.network()
 
 
-@pytest.mark.parametrize("form", [Form.STOCK, Form.RMS, Form.CARRY, Form.SIDE_CHANNEL])
-def test_the_numbers_that_are_left_are_those_that_the_folded_network_holds(form: Form) -> None:
-    """A centred bias has one number less than units; a beta has those that are not zero."""
-    build = Builder(7)
-    value = build.input(3)
-    for beta in (np.arange(-2.0, 4.0), np.linspace(0.1, 0.9, 9)):
-        value = build.act(build.norm(build.dense(value, beta.size), beta=beta), "leaky_relu")
-    build.dense(value, 2)
-    folded = fold(build.network(), Choice(form))
-    first, second = folded.left
-    assert (first.before, second.before) == (18, 27)
-    assert (first.bias, second.bias) == (5, 8)
-    assert (first.gamma, second.gamma) == (0, 0)
-    assert (first.beta, second.beta) == (5, 9)
+def _normed_twice() -> Network:
+    """A norm of a norm, which is one norm with another epsilon."""
+    build = Builder(8)
+    first = build.norm(
+        build.dense(build.input(3), 6), gamma=np.full(6, 2.0), beta=np.ones(6), epsilon=0.1
+    )
+    build.dense(build.act(build.norm(first, epsilon=1e-3), "tanh"), 2)
+    return build.network()
 
 
 def test_a_normaliser_is_moved_only_where_all_that_reads_it_moves_along() -> None:
@@ -127,60 +129,6 @@ def test_beta_is_left_alone_where_there_is_none() -> None:
                 continue
             assert isinstance(outcome, Applied)
             assert dict(outcome.preconditions) == {"largest |beta|": 3.0}
-
-
-@pytest.mark.parametrize("inputs", [1, 2, 5, 9])
-def test_the_cost_of_a_side_channel_is_that_of_its_triangle(inputs: int) -> None:
-    """Entries but for the last row, and a square a column; it is cheap below the units' squares."""
-    assert triangle_entries(inputs) == sum(range(1, inputs + 1)) + inputs + 1
-    for units in (triangle_entries(inputs), triangle_entries(inputs) + 1):
-        build = Builder(1)
-        norm = build.norm(build.dense(build.input(inputs), units))
-        build.dense(build.act(norm, "tanh"), 1)
-        network = build.network()
-        outcome = cheap_side_channel(network, network.layer(norm), FREE)
-        cheap = units > triangle_entries(inputs)
-        assert isinstance(outcome, Applied) is cheap
-        assert cheap or (isinstance(outcome, Refused) and outcome.reason is Reason.COSTLIER)
-        assert isinstance(side_channel(network, network.layer(norm), FREE), Applied)
-        assert side_channel(network, network.layer(norm), STOCK) is None
-
-
-def test_units_are_merged_only_where_that_is_cheaper() -> None:
-    """The form that prunes and merges proven units never takes more multiplications for it."""
-    merged = 0
-    for seed in range(30):
-        build = Builder(seed)
-        width = int(np.random.default_rng(seed).integers(1, 12))
-        shifted = build.norm(build.dense(build.input(2), 40), beta=np.linspace(-4, 4, 40))
-        build.dense(build.act(shifted, "relu"), width)
-        network = build.network()
-        plain = fold(network, Choice(Form.SIDE_CHANNEL, skip=["proven-units"]))
-        pruned = fold(network, Choice(Form.SIDE_CHANNEL))
-        assert multiplications(pruned.exact) <= multiplications(plain.exact)
-        steps = [one for one in pruned.certificates if one.rule == "proven-units"]
-        merged += sum(dict(one.preconditions)["never negative, merged"] > 0 for one in steps)
-    assert merged >= 5
-
-
-def test_the_narrowest_parameter_is_what_the_stock_form_is_rounded_to() -> None:
-    """Whichever layer holds it; the other forms are float32, or float64 where that is read."""
-    kernels = {dtype: np.ones((2, 2), dtype) for dtype in (np.float16, np.float32, np.float64)}
-    for first in kernels:
-        for second in kernels:
-            build = Builder(0)
-            value = build.dense(build.input(2), 2, bias=False)
-            build.dense(value, 2, bias=False)
-            network = build.network()
-            layers = tuple(
-                replace(layer, kernel=Parameter(kernels[dtype], (f"{layer.name}/kernel",)))
-                for layer, dtype in zip(network.layers, (first, second), strict=True)
-            )
-            network = replace(network, layers=layers)
-            narrowest = min(first, second, key=lambda dtype: np.dtype(dtype).itemsize)
-            assert storage_of(network, True) == narrowest
-            widest = np.float64 if np.float64 in (first, second) else np.float32
-            assert storage_of(network, False) == widest
 
 
 def test_one_number_that_is_not_finite_is_enough() -> None:
@@ -226,27 +174,6 @@ def test_a_survey_names_the_first_gap_and_asks_the_rules_of_the_form() -> None:
     assert reasons[Form.RMS]["beta-forward"].reason is Reason.NOT_RUN
 
 
-def test_auto_chooses_among_what_its_rules_allow() -> None:
-    """Without a rule it is still the cheapest of the forms without that rule."""
-    network = actor(widths=(3, 40, 40, 1))
-    for skipped in ("side-channel", "gamma-forward", "carry"):
-        chosen = fold(network, Choice(Form.AUTO, skip=[skipped]))
-        assert all(one.rule != skipped for one in chosen.certificates)
-        for form in (Form.RMS, Form.CARRY):
-            other = fold(network, Choice(form, skip=[skipped]))
-            assert multiplications(chosen.exact) <= multiplications(other.exact)
-
-
-def test_a_carried_deviation_costs_its_squares_and_two_products() -> None:
-    """sqrt(mean(v²) + epsilon·s²): a square a unit, and epsilon·s·s where s is carried."""
-    network = actor(widths=(3, 8, 8, 1))
-    folded = fold(network, Choice(Form.CARRY)).exact
-    first = 3 * 8 + 8 + 8  # kernel, squares, s·beta
-    second = 8 * 8 + 8 + (8 + 2) + 8  # kernel, s·b, squares with epsilon·s·s, s·beta
-    last = 8 * 1 + 1  # kernel, the one division
-    assert multiplications(folded) == first + second + last
-
-
 @pytest.mark.parametrize("factor", [1.0, 0.0, -1.0])
 def test_a_clip_moves_to_raw_observations_only_behind_positive_factors(factor: float) -> None:
     """A negative factor would turn the bounds round, and zero has no raw observation for them."""
@@ -261,3 +188,66 @@ def test_a_clip_moves_to_raw_observations_only_behind_positive_factors(factor: f
     else:
         assert isinstance(outcome, Refused)
         assert outcome.reason is Reason.NOT_POSITIVE
+
+
+@pytest.mark.parametrize("what", ["nan mean", "negative variance", "infinite beta"])
+def test_statistics_that_are_no_numbers_keep_their_batch_norm(what: str) -> None:
+    """One number that is not finite, or one variance that is not positive, is a refusal."""
+    build = Builder(0)
+    value = build.batch_norm(build.dense(build.input(2), 3))
+    network = build.network()
+    layer = network.layer(value)
+    assert isinstance(layer, BatchNorm)
+    assert isinstance(batch_norm(network, layer, STOCK), Applied)
+    bad = {
+        "nan mean": ("moving_mean", np.nan),
+        "negative variance": ("moving_variance", -1.0),
+        "infinite beta": ("beta", np.inf),
+    }
+    role, number = bad[what]
+    held = getattr(layer, role)
+    array = held.array.copy()
+    array[1] = number
+    broken = replace(layer, **{role: Parameter(array, held.variables)})
+    outcome = batch_norm(network, broken, STOCK)
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.NOT_FINITE
+
+
+@pytest.mark.parametrize("scale", [True, False])
+def test_a_batch_norm_without_gamma_stays_without_in_stock_form(scale: bool) -> None:
+    """The folded norm has the vectors that it had, doing nothing, and the dense layer the rest."""
+    build = Builder(0)
+    value = build.batch_norm(build.dense(build.input(2), 3), scale=scale)
+    build.dense(build.act(value, "tanh"), 2)
+    network = build.network()
+    folded = fold(network, Choice(Form.STOCK))
+    assert [step.rule for step in folded.certificates] == ["batch-norm"]
+    norm = folded.exact.layer(value)
+    assert isinstance(norm, BatchNorm)
+    assert (norm.gamma is not None) is scale
+    assert norm.gamma is None or bool((norm.gamma.array == 1).all())
+    assert norm.beta is not None
+    assert not norm.beta.array.any()
+    assert not norm.moving_mean.array.any()
+    inputs = observations(network)
+    before, after = (run(one, inputs, np.float64) for one in (network, folded.exact))
+    np.testing.assert_allclose(after[network.outputs[0]], before[network.outputs[0]], atol=1e-12)
+
+
+def test_nothing_is_carried_where_a_true_value_is_due_at_once() -> None:
+    """A norm whose gamma stays, or that an activation such as tanh reads, divides where it is."""
+    for function, beta, told in (("relu", True, True), ("tanh", True, False), ("relu", None, True)):
+        build = Builder(2)
+        normed = build.norm(build.dense(build.input(3), 6), kind=RMSNorm, gamma=None, beta=beta)
+        build.dense(build.act(normed, function), 2)
+        network = build.network()
+        outcome = carry(network, network.layer(normed), FREE)
+        assert isinstance(outcome, Applied) is told, function
+        assert carry(network, network.layer(normed), STOCK) is None
+        assert carry(network, network.layers[0], FREE) is None
+        if told:
+            inputs = observations(network)
+            before, after = (run(one, inputs, np.float64) for one in (network, outcome.network))
+            for name in network.outputs:
+                np.testing.assert_allclose(after[name], before[name], atol=1e-12)
