@@ -32,7 +32,6 @@ class Curve:
         kinks: where the derivative jumps.
         absolute, of_input, of_output: u·(absolute + of_input·|x| + of_output·|f(x)|) is what a
             library's program may be off.
-        absolute_from: the result is exact to of_output alone for x beyond it.
     """
 
     slope: Callable[[Array, float], Array]

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lnfold.network.layers import Array, Network
+from lnfold.network.running.alike_units import together_where_alike
 from lnfold.network.running.arithmetic import Arithmetic
 from lnfold.network.running.seen import Seen, Step
 from lnfold.network.running.slopes import Pair
@@ -25,15 +26,15 @@ def backward_bound(
     steps: Mapping[str, Step],
     output: str,
     arithmetic: Arithmetic,
+    alike: Mapping[str, Array],
 ) -> Array:
     """How far each unit of an output may be off, [rows, units]; NaN where nothing can be said."""
     found: Array = np.empty(seen[output].exact.shape)
     for unit in range(found.shape[1]):
         seed: Array = np.zeros(found.shape)
         seed[:, unit] = 1
-        found[:, unit] = _from(
-            network, seen, steps, {output: (seed, np.zeros(found.shape))}, arithmetic
-        )
+        derivatives = {output: (seed, np.zeros(found.shape))}
+        found[:, unit] = _from(network, seen, steps, derivatives, arithmetic, alike)
     return found
 
 
@@ -43,6 +44,7 @@ def _from(
     steps: Mapping[str, Step],
     derivatives: dict[str, Pair],
     arithmetic: Arithmetic,
+    alike: Mapping[str, Array],
 ) -> Array:
     """All that roundings do to a number of each row, from its derivatives by one value: [rows]."""
     parts: list[Array] = []
@@ -51,7 +53,9 @@ def _from(
             continue
         centre, radius = derivatives.pop(layer.name)
         step = steps[layer.name]
-        parts.append(_through(centre, radius, step.unit, arithmetic))
+        effects = _effects(centre, radius, step.unit)
+        effects = together_where_alike(effects, alike.get(layer.name))
+        parts.append(arithmetic.over_units(effects)[:, 0])
         for one in step.shared:
             around = (radius * np.abs(one.direction)).sum(axis=1)
             along = np.abs((centre * one.direction).sum(axis=1))
@@ -63,16 +67,17 @@ def _from(
                 pulled = before[0] + pulled[0], before[1] + pulled[1]
             derivatives[name] = pulled
     for name, (centre, radius) in derivatives.items():
-        parts.append(_through(centre, radius, seen[name].errors, arithmetic))
+        effects = _effects(centre, radius, seen[name].errors)
+        parts.append(arithmetic.over_units(effects)[:, 0])
     return arithmetic.together(*parts)
 
 
-def _through(centre: Array, radius: Array, errors: Array, arithmetic: Arithmetic) -> Array:
-    """What errors of single units do by these derivatives: [rows]."""
+def _effects(centre: Array, radius: Array, errors: Array) -> Array:
+    """What errors of single units do by these derivatives: [rows, units]."""
     if not errors.any():
-        return np.zeros(len(centre))
+        return np.zeros(centre.shape)
     weights = np.abs(centre) + radius
     if not np.isfinite(errors).all():
         # what does not reach the output does nothing to it, even where it is infinite
         errors = np.where(weights == 0, 0.0, errors)
-    return arithmetic.over_units(weights * errors)[:, 0]
+    return np.asarray(weights * errors)

@@ -42,7 +42,7 @@ def mean_rounding(x: Seen, arithmetic: Arithmetic) -> Array:
     """d: how far the mean of a row's units is rounded off, [rows, 1]; a single unit's is not."""
     if x.width == 1:
         return np.zeros((len(x.exact), 1))
-    return np.asarray(arithmetic.rounding(x.width - 1, 2) * _mean(x.most) + arithmetic.tiny)
+    return np.asarray(arithmetic.rounding(x.summed - 1, 2) * _mean(x.most) + arithmetic.tiny)
 
 
 def row_norm(layer: LayerNorm | RMSNorm, arithmetic: Arithmetic, out: Array, x: Seen) -> Step:
@@ -78,10 +78,10 @@ def row_norm(layer: LayerNorm | RMSNorm, arithmetic: Arithmetic, out: Array, x: 
     d = mean_rounding(x, arithmetic) if centred else np.zeros_like(s)
     most_variance = np.square(np.sqrt(variance) + away)
     square = _mean(np.square(x.most))
-    squares = arithmetic.rounding(units - 1, 5) * (most_variance + np.square(d)) + np.square(d)
+    squares = arithmetic.rounding(x.summed - 1, 5) * (most_variance + np.square(d)) + np.square(d)
     if centred and units > 1:
         middle = np.abs(mean) + _mean(x.box)
-        once = arithmetic.rounding(units - 1, 4) * square + u * np.square(middle + d)
+        once = arithmetic.rounding(x.summed - 1, 4) * square + u * np.square(middle + d)
         squares = np.maximum(squares, once + 2 * middle * d + np.square(d))
     eta = (1 + u) * (squares + off + 2 * tiny) / np.square(least) + u
     left = np.maximum(1 - eta, floor * (1 - u) / np.square(s + away))

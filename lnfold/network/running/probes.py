@@ -22,7 +22,10 @@ SEED: Final = 0
 
 
 def probed(
-    network: Network, seen: Mapping[str, Seen], steps: Mapping[str, Step]
+    network: Network,
+    seen: Mapping[str, Seen],
+    steps: Mapping[str, Step],
+    alike: Mapping[str, Array],
 ) -> dict[str, Array]:
     """The root of the sum of squares for every output, [rows, units]."""
     random = np.random.default_rng(SEED)
@@ -34,7 +37,10 @@ def probed(
         }
         for layer in network.layers:
             step, shape = steps[layer.name], seen[layer.name].exact.shape
-            total = random.standard_normal(shape) * step.unit
+            drawn = random.standard_normal(shape)
+            if layer.name in alike:
+                drawn = drawn[:, alike[layer.name]]  # one draw for what rounds alike
+            total = drawn * step.unit
             for one in step.shared:
                 total += random.standard_normal((shape[0], 1)) * one.size * one.direction
             for name, slope in zip(layer.inputs, step.slopes, strict=False):

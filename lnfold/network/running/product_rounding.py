@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from lnfold.network.layers import Array
+from lnfold.network.running.alike_units import terms_alike
 from lnfold.network.running.arithmetic import Arithmetic
 from lnfold.network.running.seen import Seen
 
@@ -22,7 +23,10 @@ def product(
     """
     most = np.abs(kernel)
     sizes = x.most @ most
-    products = (x.most > 0).astype(np.float64) @ (most > 0).astype(np.float64)
+    counted = (most > 0).astype(np.float64)
+    if x.equal is not None:
+        counted *= terms_alike(kernel, x.equal)
+    products = (x.most > 0).astype(np.float64) @ counted
     kernel_off = arithmetic.rounded(kernel)
     rounded = np.zeros(1)
     summed = products

@@ -12,6 +12,7 @@ from lnfold.network.float_types import float_type
 from lnfold.network.given_rows import joins_rows, matched_inputs
 from lnfold.network.layers import LSTM, Array, Network
 from lnfold.network.run import run
+from lnfold.network.running.alike_units import Alike, alike_units
 from lnfold.network.running.arithmetic import MULTIPLE, worst_and_independent
 from lnfold.network.running.backward_bound import backward_bound
 from lnfold.network.running.probes import probed
@@ -69,11 +70,12 @@ def measure_rounding(network: Network, inputs: Array | Mapping[str, Array]) -> R
     joined = joins_rows(network)
     size = rows if joined else max(BLOCK_NUMBERS // max(units, 1), 1)
     backward = not joined and _backward_work(network, rows) <= BACKWARD_WORK
+    alike = alike_units(network)
     found: list[dict[str, list[Array]]] = [{name: [] for name in network.outputs} for _ in "dep"]
     with np.errstate(all="ignore"):  # what is not finite shows in the values
         for start in range(0, max(rows, 1), max(size, 1)):
             block = {name: one[start : start + size] for name, one in given.items()}
-            for parts, one in zip(found, _of_block(network, block, backward), strict=True):
+            for parts, one in zip(found, _of_block(network, block, backward, alike), strict=True):
                 for name in network.outputs:
                     parts[name].append(one[name])
     double, estimate, proved = (
@@ -83,22 +85,24 @@ def measure_rounding(network: Network, inputs: Array | Mapping[str, Array]) -> R
 
 
 def _of_block(
-    network: Network, block: Mapping[str, Array], backward: bool
+    network: Network, block: Mapping[str, Array], backward: bool, alike: Alike
 ) -> tuple[dict[str, Array], ...]:
     """The exact outputs of some rows, the estimates and the proved bounds."""
     values = exact_values(network, block)
     worst, independent = worst_and_independent(network.precision)
-    bound, steps = running_bound(network, values, worst)
-    expected, expected_steps = running_bound(network, values, independent)
+    bound, steps = running_bound(network, values, worst, {})
+    expected, expected_steps = running_bound(network, values, independent, alike.equal)
     joined = any(isinstance(layer, LSTM) for layer in network.layers)
-    roots = {} if backward or joined else probed(network, expected, expected_steps)
+    roots = {} if backward or joined else probed(network, expected, expected_steps, alike.rounded)
     double, estimate, proved = {}, {}, {}
     for name in network.outputs:
         double[name] = values[name]
         most, root = bound[name].errors, roots.get(name, expected[name].errors)
         if backward:
-            most = np.fmin(most, backward_bound(network, bound, steps, name, worst))
-            root = backward_bound(network, expected, expected_steps, name, independent)
+            most = np.fmin(most, backward_bound(network, bound, steps, name, worst, {}))
+            root = backward_bound(
+                network, expected, expected_steps, name, independent, alike.rounded
+            )
         # the exact values are float64, which rounds, too
         most = most * (1 + np.finfo(np.float64).eps / 2 / worst.roundoff)
         proved[name] = np.where(np.isfinite(bound[name].errors), most, np.inf)

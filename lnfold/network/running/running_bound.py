@@ -7,6 +7,7 @@ bound (Wilkinson 1963; Higham, Accuracy and Stability of Numerical Algorithms, s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,9 +28,15 @@ def exact_values(network: Network, inputs: Mapping[str, Array]) -> dict[str, Arr
 
 
 def running_bound(
-    network: Network, values: Mapping[str, Array], arithmetic: Arithmetic
+    network: Network,
+    values: Mapping[str, Array],
+    arithmetic: Arithmetic,
+    equal: Mapping[str, Array],
 ) -> tuple[dict[str, Seen], dict[str, Step]]:
-    """How far a program's values may be from the exact ones, and what each layer is there."""
+    """How far a program's values may be from the exact ones, and what each layer is there.
+
+    ``equal`` tells units that are always equal, where that is to be counted (``alike_units``).
+    """
     seen: dict[str, Seen] = {}
     for one in network.inputs:
         off = arithmetic.rounded(values[one.name])
@@ -40,5 +47,6 @@ def running_bound(
         out = values[layer.name]
         step = row_of(type(layer))(layer, arithmetic, out, *read)
         steps[layer.name] = step
-        seen[layer.name] = delivered(step, arithmetic, out, *read)
+        found = delivered(step, arithmetic, out, *read)
+        seen[layer.name] = replace(found, equal=equal.get(layer.name))
     return seen, steps

@@ -19,11 +19,13 @@ class Seen:
         exact: the value in float64.
         errors: how far a program's value is from it, as the arithmetic counts it.
         box: how far it is looked at around it.
+        equal: equal numbers for units that are always equal, [units], where that counts.
     """
 
     exact: Array
     errors: Array
     box: Array
+    equal: Array | None = None
 
     @property
     def most(self) -> Array:
@@ -34,6 +36,13 @@ class Seen:
     def width(self) -> int:
         """Its units."""
         return int(self.exact.shape[1])
+
+    @property
+    def summed(self) -> int:
+        """As how many roundings a sum over the units counts: m equal terms as m² together."""
+        if self.equal is None:
+            return self.width
+        return int(np.square(np.bincount(self.equal)).sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,12 +26,14 @@ from lnfold.network.layers import (
     Parameter,
     Rearrange,
 )
+from lnfold.network.run import step_of
 from lnfold.network.running import rounding as entry
-from lnfold.network.running.activation_rounding import CURVES
+from lnfold.network.running.activation_rounding import CURVES, activation
 from lnfold.network.running.arithmetic import worst_and_independent
 from lnfold.network.running.local_rounding import LOCAL_ROUNDING
 from lnfold.network.running.registry import REGISTERED
 from lnfold.network.running.rounding import Rounding, measure_rounding
+from lnfold.network.running.seen import Seen
 from tests.network.running.adversary import worst_program
 from tests.network.running.networks import GRAPH, STEPS, drawn
 from tests.network.running.other_programs import tensorflow_program
@@ -91,6 +93,29 @@ def test_no_program_passes_the_bounds(kind: type[Layer], precision: str):
         ]
         compared += sum(within(rounding, one, (seed, network.layers)) for one in runs)
     assert compared > 1000
+
+
+@pytest.mark.parametrize("alpha", [None, 0.3, 2.5])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_slopes_hold_every_secant(name: str, alpha: float | None):
+    """For x̂ in the box, f(x̂) − f(x) is the slope's interval times x̂ − x, across kinks, too."""
+    if alpha is not None and name not in ("leaky_relu", "swish"):
+        return
+    random = np.random.default_rng(5)
+    x = random.uniform(-8, 8, (20_000, 1))
+    box = 10 ** random.uniform(-4, 0.8, x.shape)
+    other = x + box * random.uniform(-1, 1, x.shape)
+    step = step_of(Activation("y", ("x",), "", Fact(name, Source.GRAPH), alpha), np.float64)
+    worst = worst_and_independent("float32")[0]
+    made = Activation("y", ("x",), "", Fact(name, Source.GRAPH), alpha)
+    (slope,) = activation(made, worst, step(x), Seen(x, box, box)).slopes
+    one: Array = np.ones(x.shape)
+    centre, radius = slope.pull(one, np.zeros(x.shape))
+    moved = step(other) - step(x)
+
+    slack = 1e-12 * (1 + np.abs(step(x)) + np.abs(step(other)))
+    assert (np.abs(moved - centre * (other - x)) <= radius * np.abs(other - x) + slack).all()
+    assert (np.abs(moved) <= slope.push(np.abs(other - x), worst) + slack).all()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -197,6 +222,25 @@ def test_norms_of_one_and_two_units_are_told(units: int, precision: str):
     for spelling in SPELLINGS:
         assert within(rounding, program(network, inputs, dtype, SUMS[0], spelling)) == 50 * units
     assert np.median(rounding.proved["y"]) < 1000 * ROUNDOFF[precision]
+
+
+@pytest.mark.parametrize("units", [64, 256, 1024])
+def test_units_that_round_alike_are_counted_together(units: int):
+    """The sum of many equal units is off by many times one unit's rounding, not by the root."""
+    random = np.random.default_rng(units)
+    column = np.abs(random.standard_normal((16, 1)))
+    once = Parameter(np.repeat(column, units, axis=1).astype(np.float32), ("a",))
+    total = Parameter(np.ones((units, 1), np.float32), ("b",))
+    network = layers(
+        Dense("many", ("x",), "", once),
+        Activation("soft", ("many",), "", Fact("softsign", Source.GRAPH)),
+        Dense("y", ("soft",), "", total),
+        width=16,
+    )
+    inputs = {"x": np.abs(random.standard_normal((200, 16))).astype(np.float32)}
+    rounding = measure_rounding(network, inputs)
+    for one in SUMS:
+        assert within(rounding, program(network, inputs, np.float32, one)) == 200
 
 
 @given(st.integers(0, 10**6), st.sampled_from(sorted(STEPS, key=lambda kind: kind.__name__)))
