@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from lnfold.network.layers import Network
+from lnfold.network.layers import Network, Parameter
 from lnfold.network.roles import role_of
 
 
@@ -33,37 +33,42 @@ class CopyDifference:
 def copy_differences(networks: Iterable[Network]) -> tuple[CopyDifference, ...]:
     """Every copy beside the original with the same part and the same shapes of parameters."""
     everything = list(networks)
-    originals = [one for one in everything if not role_of(one.name).copy]
+    sources: dict[_Form, Network] = {}
+    for one in everything:
+        if not role_of(one.name).copy:
+            sources.setdefault(_form(one), one)
     found = []
     for copy in everything:
         role = role_of(copy.name)
-        source = next((one for one in originals if role.copy and _alike(one, copy)), None)
+        source = sources.get(_form(copy)) if role.copy else None
         if source is not None:
             largest = _largest(source, copy)
             found.append(CopyDifference(copy.name, source.name, role.copy, largest, largest == 0))
     return tuple(found)
 
 
-def _alike(left: Network, right: Network) -> bool:
-    same_part = role_of(left.name).part == role_of(right.name).part
-    return same_part and _shapes(left) == _shapes(right)
+_Form = tuple[str, tuple[tuple[str, str, tuple[int, ...]], ...]]
 
 
-def _shapes(network: Network) -> list[tuple[str, str, tuple[int, ...]]]:
-    return [
-        (layer.kind, role, parameter.shape)
-        for layer in network.layers
-        for role, parameter in layer.parameters()
-    ]
+def _form(network: Network) -> _Form:
+    """What a copy has as its source has it: the part it plays, and all shapes."""
+    shapes = ((kind, role, parameter.shape) for kind, role, parameter in _parameters(network))
+    return role_of(network.name).part, tuple(shapes)
+
+
+def _parameters(network: Network) -> Iterator[tuple[str, str, Parameter]]:
+    """(kind of layer, role, parameter) of all its layers in order; others have none."""
+    for layer in network.layers:
+        for role, parameter in layer.parameters():
+            yield layer.kind, role, parameter
 
 
 def _largest(left: Network, right: Network) -> float:
     largest = 0.0
-    for one, other in zip(left.layers, right.layers, strict=True):
-        pairs = zip(one.parameters(), other.parameters(), strict=True)
-        for (_, first), (_, second) in pairs:
-            a, b = first.array.astype(np.float64), second.array.astype(np.float64)
-            with np.errstate(invalid="ignore"):
-                apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
-            largest = max(largest, float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0)))
+    # one of the two may have an activation more
+    for (_, _, first), (_, _, second) in zip(_parameters(left), _parameters(right), strict=True):
+        a, b = first.array.astype(np.float64), second.array.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+        largest = max(largest, float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0)))
     return largest

@@ -216,3 +216,19 @@ def test_copies_are_compared_with_their_source():
     assert found["target_actor"].equal
     assert found["noise_actor"].largest == pytest.approx(0.25)
     assert not found["noise_actor"].equal
+
+
+def test_a_copy_with_an_activation_more_is_compared_by_its_parameters():
+    """The layers that have none need not be as many."""
+    from dataclasses import replace
+
+    from lnfold.network.evidence import Fact, Source
+    from lnfold.network.layers import Activation
+
+    source = replace(normalised_network(generator_of(0), (2, 4, 1)), name="actor")
+    end = source.outputs[0]
+    more = Activation("end", (end,), "end", Fact("tanh", Source.GRAPH, "end"), None)
+    copy = replace(source, name="target_actor", layers=(*source.layers, more), outputs=("end",))
+    (found,) = copy_differences([source, copy])
+
+    assert (found.copy, found.source, found.equal) == ("target_actor", "actor", True)
