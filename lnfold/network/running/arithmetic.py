@@ -5,6 +5,9 @@ by at most n·u·Σ|products| in any order of summation (Jeannerod and Rump, Imp
 for inner products in floating-point arithmetic, SIAM J. Matrix Anal. Appl. 34, 2013); roundings
 that are independent leave √n·u (Higham and Mary, A new approach to probabilistic rounding error
 analysis, SIAM J. Sci. Comput. 41, 2019).
+
+In half precision NumPy, TensorFlow and the matrix units of processors add in float32 and round the
+sum once. That is what is to be expected; at the worst, every partial sum is rounded to half.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import numpy as np
 from lnfold.network.float_types import float_type, limits_of
 from lnfold.network.layers import Array, Parameter
 
+SINGLE: Final = 2.0**-24  # the unit roundoff of float32
 MULTIPLE: Final = 3  # of the root of the sum of squares: no healthy program was seen beyond it
 
 
@@ -43,6 +47,9 @@ class Arithmetic:
         """The relative error of a sum of ``summed`` products and of ``others`` roundings more."""
         u = self.roundoff
         if self.independent:
+            if u > SINGLE:
+                squares = summed * SINGLE**2 + (others + np.sign(summed)) * u**2
+                return np.asarray(np.sqrt(squares))
             return np.asarray(np.sqrt(summed + others) * u)
         return np.asarray((1 + summed * u) * (1 + u) ** others - 1)
 

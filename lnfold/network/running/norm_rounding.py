@@ -89,12 +89,18 @@ def row_norm(layer: LayerNorm | RMSNorm, arithmetic: Arithmetic, out: Array, x: 
 
     two, three, four = (float(arithmetic.rounding(0, count)) for count in (2, 3, 4))
     gain = np.abs(gamma) + gamma_off
-    own = (four * largest_z + (two * x.most + three * most_mean) / least) * scale
-    by_unit = (own + moved * (scale - 1)) * gain + (largest_z + d / least) * scale * gamma_off
-    by_unit = by_unit + two * np.abs(beta) + beta_off + 2 * tiny
+    inverse = scale / least
+    own = (
+        four * largest_z * scale * gain,
+        two * x.most * inverse * gain,
+        three * most_mean * inverse * gain,
+        np.broadcast_to(two * np.abs(beta), x.exact.shape),
+    )
+    rest = moved * (scale - 1) * gain + (largest_z * scale + d * inverse) * gamma_off
+    by_unit = arithmetic.together(*own) + rest + beta_off + 2 * tiny
     shared = [Shared(z * gamma, scale - 1)]
     if centred:
-        shared.append(Shared(np.broadcast_to(gamma, (1, units)), scale * d / least))
+        shared.append(Shared(np.broadcast_to(gamma, (1, units)), d * inverse))
     through = UnitByUnit(gamma[None], np.zeros((1, 1)), units)
     return Step((After(slope, through),), by_unit, tuple(shared), highest=units * square)
 

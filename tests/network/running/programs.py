@@ -48,30 +48,39 @@ def program(
     dtype: type,
     total: Sum = sequential,
     spelling: str = "two passes",
+    summed_in: type | None = None,
 ) -> dict[str, Array]:
-    """The outputs of a network as one more program computes them."""
+    """The outputs of a network as one more program computes them.
+
+    Args:
+        summed_in: the type of products and partial sums; np.float32, which libraries take for
+            half precision, or None for ``dtype`` itself.
+    """
+    wide = summed_in or dtype
     values = {name: array.astype(dtype) for name, array in inputs.items()}
     with np.errstate(all="ignore"):
         for layer in network.layers:
             read = [values[name] for name in layer.inputs]
-            out = _other(layer, read[0], dtype, total, spelling)
+            out = _other(layer, read[0], dtype, wide, total, spelling)
             values[layer.name] = np.asarray(
                 step_of(layer, dtype)(*read) if out is None else out, dtype
             )
     return {name: values[name] for name in network.outputs}
 
 
-def _other(layer: Layer, x: Array, dtype: type, total: Sum, spelling: str) -> Array | None:
+def _other(
+    layer: Layer, x: Array, dtype: type, wide: type, total: Sum, spelling: str
+) -> Array | None:
     """What is computed otherwise than ``run`` does: products, norms."""
     if isinstance(layer, Dense):
-        products = x[:, None, :] * layer.kernel.array.astype(dtype).T
-        y = total(products)
+        kernel = layer.kernel.array.astype(dtype).T
+        y = total(x[:, None, :].astype(wide) * kernel.astype(wide)).astype(dtype)
         return y if layer.bias is None else y + layer.bias.array.astype(dtype)
     if not isinstance(layer, LayerNorm | RMSNorm | BatchNorm):
         return None
     gamma = dtype(1) if layer.gamma is None else layer.gamma.array.astype(dtype)
     beta = dtype(0) if layer.beta is None else layer.beta.array.astype(dtype)
-    epsilon, units = dtype(layer.epsilon.value), dtype(x.shape[1])
+    epsilon, units = dtype(layer.epsilon.value), wide(x.shape[1])
 
     def mean_of(terms: Array) -> Array:
         return np.asarray((total(terms) / units)[:, None], dtype)
@@ -81,13 +90,13 @@ def _other(layer: Layer, x: Array, dtype: type, total: Sum, spelling: str) -> Ar
             one.array.astype(dtype) for one in (layer.moving_mean, layer.moving_variance)
         )
     elif isinstance(layer, RMSNorm):
-        mean, variance = np.zeros((len(x), 1), dtype), mean_of(x * x)
+        mean, variance = np.zeros((len(x), 1), dtype), mean_of(np.square(x.astype(wide)))
     else:
-        mean = mean_of(x)
+        mean = mean_of(x.astype(wide))
         if spelling == "one pass":
-            variance = np.maximum(mean_of(x * x) - mean * mean, dtype(0))
+            variance = np.maximum(mean_of(np.square(x.astype(wide))) - mean * mean, dtype(0))
         else:
-            variance = mean_of((x - mean) * (x - mean))
+            variance = mean_of(np.square((x - mean).astype(wide)))
     inverse = dtype(1) / np.sqrt(variance + epsilon)
     if spelling == "x·inv":
         inverse = inverse * gamma

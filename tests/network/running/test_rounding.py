@@ -46,12 +46,14 @@ NETWORKS = 12  # of each kind of layer
 ROUNDOFF = {"float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
 
 
-def within(rounding: Rounding, outputs: Mapping[str, Array], of: object = "") -> int:
-    """How many numbers were judged; none of them is beyond either figure."""
+def within(
+    rounding: Rounding, outputs: Mapping[str, Array], of: object = "", *, expected: bool = True
+) -> int:
+    """How many numbers were judged; none is beyond what is proved, nor what is expected."""
     judged = 0
     for name, exact in rounding.double.items():
         off = np.nan_to_num(np.abs(outputs[name].astype(np.float64) - exact), nan=np.inf)
-        for figure in (rounding.estimate[name], rounding.proved[name]):
+        for figure in (rounding.estimate[name], rounding.proved[name])[not expected :]:
             assert (off <= figure).all(), of
         judged += int(np.isfinite(rounding.estimate[name]).sum())
     return judged
@@ -87,11 +89,12 @@ def test_no_program_passes_the_bounds(kind: type[Layer], precision: str):
         rounding = measure_rounding(network, inputs)
         runs = [rounding.single]
         runs.append(running.run(network, inputs, dtype, shuffle=np.random.default_rng(seed)))
-        runs += [
-            program(network, inputs, dtype, total, spelling)
-            for total, spelling in zip(SUMS, (*SPELLINGS, SPELLINGS[0]), strict=True)
-        ]
+        kinds = list(zip(SUMS, (*SPELLINGS, SPELLINGS[0]), strict=True))
+        runs += [program(network, inputs, dtype, *kind, summed_in=np.float32) for kind in kinds]
         compared += sum(within(rounding, one, (seed, network.layers)) for one in runs)
+        if precision != "float32":  # partial sums in half: proved, but not expected
+            coarse = [program(network, inputs, dtype, *kind) for kind in kinds]
+            compared += sum(within(rounding, one, seed, expected=False) for one in coarse)
     assert compared > 1000
 
 
