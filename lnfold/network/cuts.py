@@ -90,13 +90,13 @@ class Cuts:
         return None
 
     def readers(self, end: str) -> tuple[str, ...]:
-        """What reads an end on, fed by it alone: an arg max, probabilities, a log."""
+        """What reads an end on: an arg max, probabilities, a loss, another network."""
         found: list[str] = []
         first = end.partition(":")[0]
         pending, seen = [first], {first}
         for name in pending:  # it grows
             for node in self._readers(name):
-                if node.name in seen or len(seen) > _FARTHEST or not self._is_alone(node, first):
+                if node.name in seen or len(seen) > _FARTHEST:
                     continue
                 seen.add(node.name)
                 if self._patterns.through(node.name) != node.name:

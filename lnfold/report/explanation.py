@@ -97,7 +97,7 @@ def _network(one: NetworkReport) -> Section:
     paragraphs = [*chains(network), _facts(network)]
     paragraphs += [f"Missing: {printable(gap.what)}. {gap.remedy}".strip() for gap in network.gaps]
     if network.behind:
-        paragraphs.append(f"{_listed(network.behind)} read its outputs on and are no part of it.")
+        paragraphs.append(f"The graph goes on behind its outputs: {_listed(network.behind)}.")
     return Section(printable(network.name), paragraphs)
 
 
