@@ -35,7 +35,7 @@ _CHOOSING: Final = words(
     ImageSummaryV2 AudioSummary AudioSummaryV2 TensorSummary TensorSummaryV2 WriteSummary
     WriteScalarSummary WriteHistogramSummary WriteImageSummary QueueEnqueue QueueEnqueueV2
     QueueEnqueueMany QueueEnqueueManyV2 PrintV2 ScatterUpdate ScatterAdd ScatterNdUpdate
-    SaveSlices Save RestoreSlice Const StringFormat AsString WriteFile ZeroOut
+    SaveSlices Save RestoreSlice Const StringFormat AsString WriteFile Enter RefEnter
     """
 )
 # Mathematics whose meaning is known though it is no layer that lnfold runs.
@@ -53,7 +53,11 @@ _MATHEMATICS: Final = words(
     """
 )
 _MATHEMATICAL: Final = (Opaque, Add, Multiply, Concat)
-_SAMPLING: Final = ("Random", "Stateless", "Multinomial", "TruncatedNormal", "Parameterized")
+_SAMPLING: Final = tuple(
+    f"{stateless}{name}"
+    for stateless in ("", "Stateless")
+    for name in ("Random", "Multinomial", "TruncatedNormal", "Parameterized", "Shuffle")
+)
 _FUNCTIONS_OF_PYTHON: Final = words("PyFunc PyFuncStateless EagerPyFunc")
 
 
@@ -75,12 +79,13 @@ class Cuts:
 
         The value of an operation that cannot be read and that the network alone feeds; in the
         network's scope that of a sum with what the end was computed from, or of an activation or
-        a norm behind other mathematics.
+        a norm behind other mathematics, or behind an operation that cannot be read and that
+        inputs of its own feed, too: a mask.
         """
-        for node, apart in self._alone_behind(end):
-            layer = self._patterns.layer(node.name)
-            if isinstance(layer, Opaque) and self._is_strange(node):
-                return node.name
+        for tensor, node, apart, alone in self._behind(end):
+            layer = self._patterns.layer(tensor)
+            if alone and isinstance(layer, Opaque) and self._is_strange(node):
+                return tensor
             if layer is None or (scope and not node.name.startswith(f"{scope}/")):
                 continue
             if isinstance(layer, Add) and end in layer.inputs and self._is_residual(layer, end):
@@ -90,13 +95,13 @@ class Cuts:
         return None
 
     def readers(self, end: str) -> tuple[str, ...]:
-        """What reads an end on: an arg max, probabilities, a loss, another network."""
+        """What reads an end on, fed by it alone: an arg max, probabilities, a log."""
         found: list[str] = []
         first = end.partition(":")[0]
         pending, seen = [first], {first}
         for name in pending:  # it grows
             for node in self._readers(name):
-                if node.name in seen or len(seen) > _FARTHEST:
+                if node.name in seen or len(seen) > _FARTHEST or not self._is_alone(node, first):
                     continue
                 seen.add(node.name)
                 if self._patterns.through(node.name) != node.name:
@@ -105,25 +110,39 @@ class Cuts:
                     found.append(f"{node.op} '{node.name}'")
         return tuple(found)
 
-    def _alone_behind(self, end: str) -> Iterator[tuple[Node, bool]]:
-        """What reads an end on, nearest first, fed by what feeds the end and by nothing else.
+    def _behind(self, end: str) -> Iterator[tuple[str, Node, bool, bool]]:
+        """What reads an end on, nearest first: the value it delivers, and the operation.
 
-        With it goes whether mathematics stands on the way that is no layer of a head.
+        With it goes whether mathematics stands on the way that is no layer of a head, and whether
+        nothing feeds it but what feeds the end. What else feeds, too, ends the way, unless it
+        cannot be read.
         """
         first = end.partition(":")[0]
-        pending, seen = [(first, False)], {first}
-        for name, apart in pending:  # it grows
+        pending, seen = [(first, False, True)], {first}
+        for name, apart, alone in pending:  # it grows
             for node in self._readers(name):
                 if node.name in seen or node.op in _CHOOSING or len(seen) > _FARTHEST:
                     continue
                 seen.add(node.name)
                 layer = self._patterns.dense(node.name)
                 begins_another = layer is not None and bool(layer.kernel.variables)
-                if begins_another or not self._is_alone(node, first):
+                now_alone = alone and self._is_alone(node, first)
+                if begins_another or (alone and not now_alone and not self._is_strange(node)):
                     continue
-                yield node, apart
-                mathematics = isinstance(self._patterns.layer(node.name), _MATHEMATICAL)
-                pending.append((node.name, apart or mathematics))
+                tensor = self._value_of(node)
+                yield tensor, node, apart, now_alone
+                mathematics = isinstance(self._patterns.layer(tensor), _MATHEMATICAL)
+                pending.append((node.name, apart or mathematics, now_alone))
+
+    def _value_of(self, node: Node) -> str:
+        """The value of an operation that is read on, the first that inputs change."""
+        read = [
+            tensor
+            for reader in self._readers(node.name)
+            for tensor in reader.inputs
+            if tensor.partition(":")[0] == node.name and self._patterns.layer(tensor) is not None
+        ]
+        return read[0] if read else node.name
 
     def _is_residual(self, layer: Add, end: str) -> bool:
         """Whether a sum adds to an end what the end was computed from."""

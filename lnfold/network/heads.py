@@ -54,7 +54,7 @@ class Heads:
         return end
 
     def readers(self, end: str) -> tuple[str, ...]:
-        """What reads a network's output on and is no part of it: an arg max, a loss."""
+        """What reads a network's output on and is no part of it: an arg max, probabilities."""
         return self._cuts.readers(end)
 
     def joined(self, ends: Sequence[str]) -> list[str]:

@@ -51,7 +51,7 @@ class Network:
         gaps: what is missing; a network without gaps is complete and can be run.
         precision: the narrowest type that the original computes in, as NumPy calls it; its
             own rounding is that of this type.
-        behind: the operations of the graph that read an output on: arg max, losses, summaries.
+        behind: the operations of the graph that are computed from an output alone: an arg max.
         averages: variable → the moving average that is read in its place, where one is.
         claims: what is said of how layers follow each other, where no graph and no config says
             it; empty where one does, and ``wiring`` says it all.

@@ -93,6 +93,10 @@ def _evidence(network: Network) -> Iterator[Text]:
             line.append(source.sentence + (f" ({printable(where)})" if where else ""))
         line.stylize("yellow" if source.assumed else "dim")
         yield line
+    if network.behind:
+        more = f" and {len(network.behind) - 2} more" if len(network.behind) > 2 else ""
+        listed = printable(", ".join(network.behind[:2]))
+        yield Text(f"behind its outputs, not run: {listed}{more}", style="dim")
     by_remedy = {gap.remedy or gap.what: gap for gap in reversed(network.gaps)}
     for gap in reversed(by_remedy.values()):
         yield Text(f"{printable(gap.what)}. {gap.remedy}".rstrip(), style="red")
