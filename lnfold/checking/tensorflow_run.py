@@ -146,6 +146,7 @@ def _session_run(
             if node.name not in needed:
                 continue
             key = _fed_variable(graph, node.name)
+            key = network.averages.get(key, key) if key is not None else None
             fed = stop.get(node.name) if key is None else reader.get_tensor(key)
             if fed is not None:
                 feeds[node.name] = fed

@@ -21,7 +21,6 @@ from lnfold.network.layer import Array, Parameter, holds_numbers
 from lnfold.network.passage import Passage
 from lnfold.network.pure import FUNCTIONS, TooLargeError
 from lnfold.network.questions import Answers
-from lnfold.network.scopes import TF1_AVERAGE
 
 _MOST_READ = 512  # variables that one parameter is computed from: the shards of a large one
 # Elements that all parameters of a graph may hold beyond those of the checkpoint's variables,
@@ -121,10 +120,7 @@ class Constants:
     def _variable_of(self, node: Node) -> str | None:
         saved = self.graph.saved.get(node.name, ("", ""))[0]
         bound = self._object_keys.get(self.graph.objects.get(node.name, -1))
-        keys = [saved, bound, node.name]
-        if saved.startswith(f"{node.name}/{TF1_AVERAGE}"):
-            keys = [node.name, saved]  # a saver of averages; the other one may have written this
-        return next((key for key in keys if key in self._variables), None)
+        return next((key for key in (saved, bound, node.name) if key in self._variables), None)
 
     def _parameter(self, tensor: str) -> Parameter:
         node = self.graph.node(tensor)

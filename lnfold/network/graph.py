@@ -24,6 +24,7 @@ from lnfold.network.attributes import (
     decode_tensor,
 )
 from lnfold.network.loops import IN_A_LOOP, Loop
+from lnfold.network.scopes import TF1_AVERAGE
 from lnfold.network.wellformed import expect_form
 from lnfold.network.words import words
 
@@ -229,8 +230,11 @@ class Graph:
             names, slices = ([_text(one) for one in node.constant().ravel()] for node in constants)
             for key, part, tensor in zip(names, slices, node.inputs[3:], strict=False):
                 source = self._variable_behind(tensor)
-                if source is not None:
-                    keys.setdefault(source.name, (key, part))
+                if source is None:
+                    continue
+                first, _ = keys.setdefault(source.name, (key, part))
+                if key == source.name and first.startswith(f"{key}/{TF1_AVERAGE}"):
+                    keys[key] = key, part  # the other saver keeps its average under its name
         return keys
 
     def _variable_behind(self, tensor: str) -> Node | None:

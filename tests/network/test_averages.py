@@ -163,6 +163,21 @@ def test_both_networks_deliver_what_their_savers_restore(graph: Any, tmp_path: P
     assert any("which weights does deployment use?" in note for note in recovery.notes)
 
 
+@pytest.mark.parametrize("averages_first", [True, False])
+def test_tensorflow_is_asked_for_the_network_that_is_meant(
+    graph: Any, tmp_path: Path, lnfold: Command, averages_first: bool
+):
+    """The averages are fed in the variables' places, whichever saver stands first."""
+    net = trained(graph, averages_first=averages_first)
+    prefix = tmp_path / "model.ckpt"
+    net.savers["plain"].save(net.session, str(prefix))
+
+    for said in ((), ("--averages",)):
+        outcome = lnfold("check", prefix, "--against", "tensorflow", *said)
+        assert outcome.code == 0, outcome.out
+        assert outcome.out.count("agrees") == 2
+
+
 def test_averages_go_by_the_name_of_the_network_where_they_are_asked_for(
     graph: Any, tmp_path: Path
 ):
@@ -346,3 +361,25 @@ def test_the_numbered_averages_of_an_archive_are_told_by_the_order_of_layers(
         expected = model(rows).numpy()
         assert np.abs(expected - plain).max() > 100 * LIMIT
         assert np.abs(delivered(networks[1], rows) - expected).max() < LIMIT
+
+
+def test_the_case_of_a_policy_delivers_what_was_noted_of_both(
+    real: Path, tmp_path: Path, lnfold: Command
+):
+    """Outputs that TensorFlow noted, of the plain Saver and of ``variables_to_restore()``."""
+    case = real.parent / "cases" / "moving_averages"
+    if not case.is_dir():
+        pytest.skip(f"the case is not here ({case})")
+    noted = {
+        name: np.load(case / file)
+        for name, file in (("policy", "io.npz"), ("policy/moving_average", "io_ema.npz"))
+    }
+    outcome = lnfold("fold", case / "model.ckpt-30", "--output", tmp_path / "model.ckpt-30")
+    assert outcome.code == 0, outcome.err
+    for prefix in (case / "model.ckpt-30", tmp_path / "model.ckpt-30"):
+        recovery = found(prefix)
+        for name, arrays in noted.items():
+            outputs = delivered(recovery.named(name), arrays["inputs"])
+            assert np.abs(outputs - arrays["outputs"]).max() < LIMIT
+    apart = np.abs(noted["policy"]["outputs"] - noted["policy/moving_average"]["outputs"])
+    assert apart.max() > 1000 * LIMIT
