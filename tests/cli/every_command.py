@@ -36,8 +36,12 @@ def commands(path: Path, folder: Path) -> list[list[str]]:
         ["fold", place, "--output", f"{out}.npz", "--force", "--form", "plain"],
         ["fold", place, "--json"],
         ["check", place],
+        ["check", place, "--assume", "--json"],
+        ["fold", place, "--assume", "--epsilon", "1e-3", "--activation", "relu"],
         ["graph", place],
+        ["graph", place, "--format", "dot"],
         ["variables", place, "--all", "--stats"],
+        ["variables", place, "--csv"],
         ["verify", place],
     ]
 
