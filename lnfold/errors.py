@@ -1,6 +1,7 @@
 """Everything that lnfold can tell a user to mend.
 
     LnfoldError                      caused by the input or the options, never by a bug
+    ├── CannotTellError              exit 4   nothing is proved, and so nothing is done
     ├── UsageError                   exit 2   an option or argument that cannot be used
     │   ├── UnknownNameError                  no variable or network has that name
     │   ├── IncompleteNetworkError            a fact is missing that an option would settle
@@ -66,6 +67,12 @@ class LnfoldError(Exception):
         if not sentence.endswith((".", "?", "!")):
             sentence += "."
         return f"{sentence} {self.remedy}" if self.remedy else sentence
+
+
+class CannotTellError(LnfoldError):
+    """Rounding could hide a difference, or a number is not finite: there is no verdict."""
+
+    exit_code = 4
 
 
 class UsageError(LnfoldError):

@@ -1,133 +1,155 @@
-"""Two runs side by side: how large their differences are, where, and which tolerance they need.
+"""Two runs side by side: the verdict on each number, where it is worst, and how large it is off.
 
 Absolute and relative differences of all numbers of all outputs; the relative one is
-|a − b| / max(|a|, |b|). The largest absolute difference is the smallest tolerance that would
-have passed.
+|a − b| / max(|a|, |b|).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lnfold.checking.comparison import EDGES, QUANTILES, Against, Comparison, Place, Spread
+from lnfold.checking.planted import noticed
+from lnfold.checking.verdict import Allowance, Mark, marked
 from lnfold.errors import UsageError
+from lnfold.network.layers import Network
 
 Array = np.ndarray
 
-QUANTILES: Final = (0.5, 0.9, 0.99)
-# decades of the absolute difference: below 1e-12, then one each up to 1 and above
-EDGES: Final = tuple(10.0**power for power in range(-12, 1))
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the largest difference is: the output, its row and unit, and both numbers."""
-
-    output: str
-    row: int
-    unit: int
-    left: float
-    right: float
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """A kind of difference over all numbers: largest, mean, and the quantiles of QUANTILES."""
-
-    largest: float
-    mean: float
-    quantiles: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two runs compared.
-
-    Attributes:
-        count: how many pairs of numbers.
-        absolute, relative: the differences; NaN or infinite on one side only is infinite.
-        place: where the largest absolute difference is, None where nothing was compared.
-        histogram: how many absolute differences are below each of EDGES and not below the one
-            before; the last count is of those at or above the last edge.
-        tolerance: what the verdict allows.
-    """
-
-    count: int
-    absolute: Spread
-    relative: Spread
-    place: Place | None
-    histogram: tuple[int, ...]
-    tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        return self.absolute.largest <= self.tolerance
-
-    @property
-    def smallest_tolerance(self) -> float:
-        """The smallest tolerance that would have passed."""
-        return self.absolute.largest
-
-
-def compare(left: Mapping[str, Array], right: Mapping[str, Array], tolerance: float) -> Comparison:
-    """The outputs of two runs, by name, [rows, units] each.
+@np.errstate(all="ignore")  # what is not finite is judged as such
+def compare(
+    exact: Mapping[str, Array],
+    other: Mapping[str, Array],
+    allowed: Allowance,
+    against: Against,
+    origin: str = "",
+) -> Comparison:
+    """The float64 outputs of a network, by name [rows, units], and those of another run.
 
     Raises:
-        UsageError: an output is missing on the right, or has another number of entries.
+        UsageError: an output is missing in ``other``, or has another number of entries.
     """
-    absolute, relative = [], []
-    place: Place | None = None
-    worst = -1.0
-    for name, one in left.items():
-        other = _matching(name, one, right)
-        a, b = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    absolute, relative, marks = [], [], []
+    by_row: list[Array] = []
+    without: list[Array] = []
+    places: list[Place] = []
+    largest: list[tuple[float, Place]] = []
+    for name, one in exact.items():
+        a = np.asarray(one, np.float64)
+        b = np.asarray(_matching(name, a, other, alone=len(exact) == 1), np.float64)
+        found = marked(b, a, allowed.estimate[name], allowed.proved[name])
         difference = _difference(a, b)
         size = np.maximum(np.abs(a), np.abs(b))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(difference > 0, difference / size, 0.0)
+        share = np.where(difference > 0, difference / size, 0.0)
         absolute.append(difference.ravel())
         relative.append(np.nan_to_num(share, nan=np.inf, posinf=np.inf).ravel())
-        if difference.size and float(difference.max()) > worst:
-            worst = float(difference.max())
-            row, unit = np.unravel_index(int(difference.argmax()), difference.shape)
-            place = Place(name, int(row), int(unit), float(a[row, unit]), float(b[row, unit]))
-    everything: Array = np.concatenate(absolute) if absolute else np.zeros(0)
-    shares: Array = np.concatenate(relative) if relative else np.zeros(0)
+        marks.append(found.ravel())
+        by_row.append(difference.max(axis=1, initial=0.0))
+        without.append(np.asarray(np.isnan(a + b).any(axis=1)))
+        if found.size:
+            judged = _Judged(name, a, b, found, allowed)
+            places.append(judged.worst(difference))
+            largest.append((float(difference.max()), judged.at(int(difference.argmax()))))
+    counts = np.bincount(_joined(marks).astype(int), minlength=len(Mark))
+    everything = _joined(absolute)
     bins = np.searchsorted(EDGES, everything, side="right")
-    counts = np.bincount(bins, minlength=len(EDGES) + 1)
     return Comparison(
-        everything.size,
-        _spread(everything),
-        _spread(shares),
-        place,
-        tuple(int(count) for count in counts),
-        tolerance,
+        against=against,
+        origin=origin,
+        marks={mark: int(counts[mark]) for mark in Mark},
+        absolute=_spread(everything),
+        relative=_spread(_joined(relative)),
+        largest_at=max(largest, key=lambda one: one[0])[1] if largest else None,
+        worst=max(places, key=lambda one: (one.mark, _ordered(one.multiple)), default=None),
+        histogram=tuple(int(one) for one in np.bincount(bins, minlength=len(EDGES) + 1)),
+        tolerance=float(_joined([one.ravel() for one in allowed.estimate.values()]).max(initial=0)),
+        errors=np.max(by_row, axis=0) if by_row else np.zeros(0),
+        undefined=int(np.any(without, axis=0).sum()) if without else 0,
     )
 
 
-def _matching(name: str, one: Array, right: Mapping[str, Array]) -> Array:
-    key = name if name in right else "outputs"
-    if key not in right:
+def with_noticed(
+    comparison: Comparison,
+    network: Network,
+    inputs: Mapping[str, Array],
+    exact: Mapping[str, Array],
+    allowed: Allowance,
+) -> Comparison:
+    """The same with the smallest change of a kernel that would have differed, planted."""
+    if comparison.differing:
+        return comparison
+    return replace(comparison, noticed=noticed(network, inputs, exact, allowed))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """One output of both sides [rows, units], with a mark for every number."""
+
+    name: str
+    exact: Array
+    other: Array
+    marks: Array
+    allowed: Allowance
+
+    def worst(self, difference: Array) -> Place:
+        """Of the numbers with the worst mark that which is furthest off for its allowance."""
+        mark = self.marks.max()
+        estimate = np.asarray(self.allowed.estimate[self.name], np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            multiple = np.where(difference > 0, difference / estimate, 0.0)
+        if mark == Mark.WIDE:
+            multiple = estimate  # what is allowed is what is wrong with it
+        multiple = np.where(self.marks == mark, np.nan_to_num(multiple, nan=np.inf), -1.0)
+        return self.at(int(multiple.argmax()))
+
+    def at(self, index: int) -> Place:
+        """The number that is the ``index``-th of all."""
+        row, unit = np.unravel_index(index, self.marks.shape)
+        return Place(
+            self.name,
+            int(row),
+            int(unit),
+            float(self.exact[row, unit]),
+            float(self.other[row, unit]),
+            float(self.allowed.estimate[self.name][row, unit]),
+            float(self.allowed.proved[self.name][row, unit]),
+            Mark(int(self.marks[row, unit])),
+        )
+
+
+def _ordered(multiple: float) -> float:
+    return multiple if multiple == multiple else float("inf")
+
+
+def _matching(name: str, one: Array, other: Mapping[str, Array], alone: bool) -> Array:
+    """The array that an output is compared with: by its name, or ``outputs`` for the only one."""
+    key = name if name in other or not alone else "outputs"
+    if key not in other:
         raise UsageError(
             f"there is nothing to compare output '{name}' with; there are: "
-            f"{', '.join(sorted(right)) or 'none'}",
+            f"{', '.join(sorted(other)) or 'none'}",
             remedy="Name the array as the output, or 'outputs' for the only one.",
         )
-    other = np.asarray(right[key])
-    if other.dtype.kind not in "fiub" or other.size != one.size:
-        raise UsageError(f"array '{key}' has shape {other.shape}, output '{name}' has {one.shape}")
-    return other.reshape(one.shape)
+    array = np.asarray(other[key])
+    if array.dtype.kind not in "fiub" or array.size != one.size:
+        raise UsageError(f"array '{key}' has shape {array.shape}, output '{name}' has {one.shape}")
+    return array.reshape(one.shape)
 
 
 def _difference(a: Array, b: Array) -> Array:
     """|a − b|; 0 where both are NaN or the same infinity, infinite where only one is."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         same = (a == b) | (np.isnan(a) & np.isnan(b))
         difference = np.where(same, 0.0, np.abs(a - b))
     return np.nan_to_num(difference, nan=np.inf, posinf=np.inf)
+
+
+def _joined(parts: list[Array]) -> Array:
+    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _spread(values: Array) -> Spread:

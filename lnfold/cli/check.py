@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
-import numpy as np
 
-from lnfold.checking.compare import Comparison
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.printing import leave_stdout_to
-from lnfold.errors import UnknownNameError, UsageError
-from lnfold.figures import printable
-from lnfold.folding.runnable_part import not_run, runnable_part
-from lnfold.network.layers import Array, Network
-from lnfold.network.settings import Settings
-from lnfold.network.settled import assumed_facts, expect_settled
+from lnfold.cli.terminal_width import terminal_width
+from lnfold.errors import UsageError
 
-Part = tuple[Network, tuple[str, ...]]  # what is run of a network, and the operations it leaves out
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lnfold.checking.checks import Checking
+    from lnfold.checking.comparison import Comparison
+    from lnfold.cli.sides import Pairs, Part, Side
+    from lnfold.network.layers import Array
+    from lnfold.network.settings import Settings
 
 
 @click.command(
@@ -28,6 +29,7 @@ Examples:
   lnfold check run/actor.ckpt-500
   lnfold check run/actor.ckpt-500 actor.npz
   lnfold check run/ folded/ --inputs observations.npy
+  lnfold check run/ other/ --network actor=network
   lnfold check run/ --against tensorflow
   lnfold check run/ --save results.npz && lnfold check other/ results.npz"""
 )
@@ -40,7 +42,18 @@ Examples:
     help="What A is compared with where no B is given; expected: the outputs beside --inputs.  "
     "[default: float64]",
 )
-@click.option("--network", metavar="NAME", help="Compare this network only.")
+@click.option(
+    "--network",
+    "names",
+    multiple=True,
+    metavar="NAME[=NAME]",
+    help="Compare this network only; A's name=B's where they differ.  Repeatable.",
+)
+@click.option(
+    "--around",
+    is_flag=True,
+    help="Be content with what is run, where operations are left out of a network.",
+)
 @click.option("--save", metavar="FILE", help="Keep inputs and outputs, to be judged again.")
 @click.option("--json", "json_wanted", is_flag=True, help="JSON instead of text.")
 @fact_options
@@ -49,7 +62,8 @@ def command(
     right: str | None,
     inputs: str | None,
     against: str | None,
-    network: str | None,
+    names: Sequence[str],
+    around: bool,
     save: str | None,
     json_wanted: bool,
     **facts: Any,
@@ -57,12 +71,13 @@ def command(
     """Runs the networks of A and compares their outputs with those of B: another checkpoint, a
     folded network, or an .npz of expected arrays. Without B, with float64 or TensorFlow.
 
-    What is allowed rests on the rounding noise of A, measured by summing in other orders. The
-    exit code is 1 where a difference is larger.
+    Every number is judged by its own rounding. There are three verdicts: it agrees, exit code 0;
+    it differs by more than any rounding explains, 1; and nobody can tell, 4: rounding could
+    hide a difference, a number is not finite, or operations that are not run may be others.
     """
-    from lnfold.checking.observations import drawn, given
     from lnfold.checkpoint.array_file import read_arrays
-    from lnfold.network.rounding import measure_rounding
+    from lnfold.cli.sides import read_side, sides_named
+    from lnfold.network.settled import assumed_facts, expect_settled
 
     leave_stdout_to(save)
     if right is not None and against is not None:
@@ -74,99 +89,122 @@ def command(
                 remedy="Give --inputs FILE.npz with inputs and outputs.",
             )
         right = inputs
-    facts_given = settings(**facts, network=network)
-    networks = _networks(left, facts_given, network)
-    assumed = {one.name: assumed_facts(one) for one, _ in networks if one.assumed}
-    inputs = inputs or _inputs_within(right, networks)
+    ours, theirs = sides_named(names)
+    check = _Check(left, right, against, settings(**facts, network=theirs))
+    facts_given = settings(**facts, network=ours)
+    pairs = check.pairs(read_side(left, facts_given, values=check.compares_networks), names)
+    chosen = [one.network for pair in pairs.pairs for one in pair]
+    if not facts["assume"]:
+        expect_settled(chosen, "checked")
+    assumed = {one.name: assumed_facts(one) for one in chosen if one.assumed}
+    inputs = inputs or check.inputs_within([one for one, _ in pairs.pairs])
     arrays = None if inputs is None else read_arrays(inputs, "inputs")
-    compared: dict[str, Comparison] = {}
-    kept: dict[str, Array] = {}
-    for one, _ in networks:
-        observed = drawn(one) if arrays is None else given(one, arrays, inputs or "")
-        if observed.told:
-            click.echo(f"{one.name}: inputs told by name or width: {observed.told}", err=True)
-        rounding = measure_rounding(one, observed.inputs)
-        other = _other(one, observed.inputs, left, right, against, facts_given, rounding.double)
-        from lnfold.checking.compare import compare
-
-        compared[one.name] = compare(rounding.single, other, rounding.tolerance)
-        kept.update({**observed.inputs, **rounding.single})
+    for one, other in pairs.pairs:
+        check.take(one, other, arrays, inputs or "")
     if save is not None:
-        _save(save, kept)
-    left_out = {one.name: operations for one, operations in networks}
-    _report(compared, left_out, assumed, json_wanted)
-    return 0 if all(one.passed for one in compared.values()) else 1
+        _save(save, check.kept)
+    _report(check.compared, pairs, assumed, json_wanted)
+    return _exit_code(check, pairs, around)
 
 
-def _inputs_within(right: str | None, networks: list[Part]) -> str | None:
-    """B itself, where it holds the inputs beside the outputs, as saved results do."""
-    from lnfold.checking.observations import holds_inputs
-    from lnfold.checkpoint.array_file import read_arrays
-    from lnfold.export.archive import is_archive
+def _exit_code(check: _Check, pairs: Pairs, around: bool) -> int:
+    from lnfold.checking.comparison import overall
+    from lnfold.checking.verdict import Verdict
+    from lnfold.cli.verdicts import EXIT_CODE_OF
 
-    if right is None or not right.endswith(".npz") or is_archive(right):
-        return None
-    held = read_arrays(right, "outputs")
-    if not all(holds_inputs(network, held) for network, _ in networks):
-        return None
-    return right
-
-
-def _networks(path: str, facts: Settings, name: str | None) -> list[Part]:
-    """What can be run of the networks of a checkpoint or of a folded archive."""
-    from lnfold.export.archive import is_archive, read_archive
-
-    if is_archive(path):
-        found = read_archive(path)
-    else:
-        from lnfold.checkpoint import open_checkpoint
-        from lnfold.network.recover import recover
-
-        with open_checkpoint(path) as checkpoint:
-            recovery = recover(checkpoint, facts)
-        found = recovery.networks if name is None else (recovery.named(name),)
-    parts = [(runnable_part(one), not_run(one)) for one in found if name in (None, one.name)]
-    chosen = [(part, left_out) for part, left_out in parts if part is not None]
-    if not chosen:
-        names = ", ".join(one.name for one in found) or "none"
-        raise UnknownNameError(
-            f"{path} holds no network that can be run" + (f" called '{name}'" if name else ""),
-            remedy=f"There are: {names}.",
-        )
-    if not facts.assume:
-        expect_settled([part for part, _ in chosen], "checked")
-    return chosen
+    verdict = overall(check.compared.values())
+    # a part is not the whole, unless what is left out is known to be the same on both sides
+    partly = any(one.around for one in check.compared.values()) and not check.compares_networks
+    if verdict is Verdict.AGREES and (pairs.only_left or (partly and not around)):
+        verdict = Verdict.CANNOT_TELL
+    return EXIT_CODE_OF[verdict]
 
 
-def _other(
-    network: Network,
-    inputs: Mapping[str, Array],
-    left: str,
-    right: str | None,
-    against: str | None,
-    facts: Settings,
-    double: Mapping[str, Array],
-) -> Mapping[str, Array]:
-    """The outputs to compare with."""
-    from lnfold.checkpoint.array_file import read_arrays
-    from lnfold.export.archive import is_archive
-    from lnfold.network.run import run
+@dataclass(slots=True)
+class _Check:
+    """What A is compared with, and what has come of it so far."""
 
-    if right is not None:
-        if right.endswith((".npz", ".npy")) and not is_archive(right):
-            return read_arrays(right, "outputs")
-        ((other, _),) = _networks(right, facts, network.name)
-        return run(other, inputs)
-    if against == "tensorflow":
-        from lnfold.checking.tensorflow_run import run_tensorflow
-        from lnfold.checkpoint import open_checkpoint
+    left: str
+    right: str | None
+    against: str | None
+    facts: Settings
+    compared: dict[str, Comparison] = field(default_factory=dict)
+    kept: dict[str, Array] = field(default_factory=dict)
 
-        with open_checkpoint(left) as checkpoint:
-            return run_tensorflow(checkpoint, network, inputs)
-    return double
+    @property
+    def compares_networks(self) -> bool:
+        """Whether B is another checkpoint or archive."""
+        from lnfold.export.archive import is_archive
+
+        right = self.right
+        return right is not None and (not right.endswith((".npz", ".npy")) or is_archive(right))
+
+    def pairs(self, ours: Side, names: Sequence[str]) -> Pairs:
+        """The networks of A that were asked for, each with the one of B that it stands against."""
+        from lnfold.cli.sides import Pairs, paired, read_side
+
+        if self.compares_networks:
+            assert self.right is not None
+            return paired(ours, read_side(self.right, self.facts, values=True), names)
+        chosen = [ours.named(name) for name in names] or list(ours.parts)
+        if not chosen:
+            raise UsageError(
+                f"{self.left} holds no network that can be run",
+                remedy=f"There are: {', '.join(ours.names) or 'none'}.",
+            )
+        return Pairs(tuple((one, one) for one in chosen))
+
+    def inputs_within(self, parts: Sequence[Part]) -> str | None:
+        """B itself, where it holds the inputs beside the outputs, as saved results do."""
+        from lnfold.checking.observations import holds_inputs
+        from lnfold.checkpoint.array_file import read_arrays
+
+        if self.right is None or not self.right.endswith(".npz") or self.compares_networks:
+            return None
+        held = read_arrays(self.right, "outputs")
+        if not all(holds_inputs(one.network, held) for one in parts):
+            return None
+        return self.right
+
+    def take(self, one: Part, other: Part, arrays: Mapping[str, Array] | None, path: str) -> None:
+        """Runs a network and compares it."""
+        from lnfold.checking.checks import Checking
+        from lnfold.checking.observations import drawn, given
+
+        network = one.network
+        observed = drawn(network) if arrays is None else given(network, arrays, path)
+        if observed.told:
+            click.echo(f"{network.name}: inputs told by name or width: {observed.told}", err=True)
+        checking = Checking.of(network, observed)
+        found = self._compared(checking, one, other)
+        self.compared[network.name] = replace(found, around=one.around)
+        self.kept.update({**observed.inputs, **checking.rounding.single})
+
+    def _compared(self, checking: Checking, one: Part, other: Part) -> Comparison:
+        from lnfold.checking.comparison import Against
+        from lnfold.checking.left_out import unlike
+        from lnfold.checkpoint.array_file import read_arrays
+
+        if self.compares_networks:
+            from lnfold.cli.sides import called_alike
+
+            compared = checking.with_network(*called_alike(other.network, one.network))
+            return replace(compared, unlike=unlike(one.left_out, other.left_out))
+        if self.right is not None:
+            return checking.with_outputs(read_arrays(self.right, "outputs"), Against.EXPECTED)
+        if self.against == "tensorflow":
+            from lnfold.checking.tensorflow_run import run_tensorflow
+            from lnfold.checkpoint import open_checkpoint
+
+            with open_checkpoint(self.left) as checkpoint:
+                outputs = run_tensorflow(checkpoint, one.network, checking.observations.inputs)
+            return checking.with_outputs(outputs, Against.TENSORFLOW)
+        return checking.with_float64()
 
 
 def _save(path: str, arrays: dict[str, Array]) -> None:
+    import numpy as np
+
     from lnfold.whole_file import whole_file
 
     with whole_file(path) as file:
@@ -175,29 +213,26 @@ def _save(path: str, arrays: dict[str, Array]) -> None:
 
 def _report(
     compared: Mapping[str, Comparison],
-    left_out: Mapping[str, Sequence[str]],
+    pairs: Pairs,
     assumed: Mapping[str, str],
     json_wanted: bool,
 ) -> None:
-    from lnfold.export.comparisons import comparison_lines, comparison_record
+    from lnfold.export.comparisons import comparison_record, comparison_text, unpaired_text
+    from lnfold.figures import printable
     from lnfold.json_text import json_text
 
+    alone = {"only_in_a": list(pairs.only_left), "only_in_b": list(pairs.only_right)}
     if json_wanted:
         record = {
-            name: {
-                **comparison_record(one),
-                "not_run": list(left_out[name]),
-                "assumed": assumed.get(name, ""),
-            }
+            name: {**comparison_record(one), "assumed": assumed.get(name, "")}
             for name, one in compared.items()
         }
-        click.echo(json_text({"schema_version": 1, "networks": record}), nl=False)
+        click.echo(json_text({"schema_version": 1, "networks": record, **alone}), nl=False)
         return
+    width = terminal_width()
+    for facts in dict.fromkeys(assumed.values()):
+        click.echo(f"assumed: {printable(facts)}")
     for name, one in compared.items():
-        if name in assumed:
-            click.echo(f"assumed: {printable(assumed[name])}")
-        for line in comparison_lines(name, one):
-            click.echo(line, file=sys.stdout)
-        if left_out[name]:
-            drawn = ", ".join(printable(operation) for operation in left_out[name])
-            click.echo(f"  compared around what is not run, its values drawn: {drawn}")
+        click.echo(comparison_text(name, one, width), file=sys.stdout)
+    for line in unpaired_text(pairs.only_left, pairs.only_right, width):
+        click.echo(line, file=sys.stdout)

@@ -11,10 +11,11 @@ import click
 from lnfold.checkpoint import Checkpoint, open_checkpoint
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.printing import leave_stdout_to
-from lnfold.errors import UsageError
+from lnfold.errors import CannotTellError, UsageError
 from lnfold.file_names import STATE_FILE
 from lnfold.folding.certificate import Folded, NotFolded
-from lnfold.folding.fold import Choice, fold_together
+from lnfold.folding.choice import Choice
+from lnfold.folding.fold import fold_together
 from lnfold.folding.runnable_part import runnable_part
 from lnfold.folding.steps import Form
 from lnfold.folding.survey import survey
@@ -120,6 +121,7 @@ def command(
         unfolded = [survey(one, Form(form)) for one in chosen if one.name not in done]
         if output is not None and not folded and not json_wanted:
             _print(folded, unfolded)  # why nothing will be written
+        _confirm(folded, inputs)
         written: list[str] = []
         with together():
             if output is not None:
@@ -190,6 +192,32 @@ def _fold(
         observations = {one.name: given(runnable_part(one) or one, arrays, inputs) for one in whole}
     others = [one for one in recovery.networks if one not in whole]
     return fold_together(whole, choice, others=others, observations=observations)
+
+
+def _confirm(folded: Sequence[Folded], inputs: str | None) -> None:
+    """Asks what `lnfold check` will say of every fold, before anything is written.
+
+    Raises:
+        CannotTellError: it would not say that the two agree.
+    """
+    from lnfold.checking.checks import Checking
+    from lnfold.checking.observations import drawn, given
+    from lnfold.checking.sentences import counted, told
+    from lnfold.checkpoint.array_file import read_arrays
+
+    arrays = None if inputs is None else read_arrays(inputs, "inputs")
+    for one in folded:
+        before, after = runnable_part(one.original), runnable_part(one.network)
+        if not one.changed or before is None or after is None:
+            continue
+        observed = drawn(before) if arrays is None else given(before, arrays, inputs or "")
+        found = Checking.of(before, observed).with_network(after)
+        if not found.passed:
+            raise CannotTellError(
+                f"network {before.name}: whether the folded one is the same cannot be told, so "
+                f"nothing is written: {counted(found)} ({told(found)}), on {observed.origin}",
+                remedy="Leave steps out with --skip, or the network by naming others.",
+            )
 
 
 def _write(

@@ -13,6 +13,7 @@ from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.printing import leave_stdout_to
 from lnfold.cli.progress import progress
 from lnfold.cli.terminal_width import terminal_width
+from lnfold.cli.verdicts import EXIT_CODE_OF
 from lnfold.network.recover import recover
 from lnfold.report.record import Question, Report, build_report
 from lnfold.whole_file import together, whole_file
@@ -61,7 +62,8 @@ def command(
     and what folds exactly; checked by running it in NumPy.
 
     CHECKPOINT is a prefix, one of its files, or a folder. The exit code is 1 where a check
-    finds a difference.
+    finds a difference that no rounding explains, and 4 where nobody can tell whether what
+    --expected or --against asks for agrees.
     """
     leave_stdout_to(html, output)
     with open_checkpoint(path) as checkpoint:
@@ -87,7 +89,7 @@ def command(
             click.echo(as_json(report), nl=False)
         elif output is None:
             sys.stdout.write(_text(report, explain, file=sys.stdout, width=terminal_width()))
-    return 0 if report.passed else 1
+    return EXIT_CODE_OF[report.verdict]
 
 
 def _text(report: Report, explain: bool, **options: Any) -> str:

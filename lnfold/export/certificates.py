@@ -67,7 +67,7 @@ def _network(folded: Folded) -> Json:
         "form": folded.form.value,
         "measured_on": folded.origin,
         "float64_error": folded.float64_error,
-        "float64_limit": folded.float64_limit,
+        "float64_limit": FLOAT64_LIMIT,
         "rounding_ratio": folded.rounding_ratio,
         "multiplications": {"before": before, "after": after},
         "numbers": [

@@ -2,71 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lnfold.checking.compare import EDGES, QUANTILES, Comparison, Spread
+from lnfold.checking.comparison import EDGES, QUANTILES, Comparison, Spread
+from lnfold.checking.judgement import judgement_record, place_record
+from lnfold.checking.sentences import counted, phrase, told
+from lnfold.export.wrapping import wrapped
 from lnfold.figures import figure, printable
 
 _BAR = 40
+_BESIDE = 24  # columns of a bar's label and count
 
 
 def comparison_record(one: Comparison) -> dict[str, Any]:
     """A comparison as plain dicts, lists and numbers; infinities become null."""
-    place = one.place
+    largest = one.largest_at
     return {
+        **judgement_record(one),
         "count": one.count,
         "passed": one.passed,
         "tolerance": one.tolerance,
-        "smallest_tolerance": one.smallest_tolerance,
+        "smallest_tolerance": one.absolute.largest,
         "absolute": _spread_record(one.absolute),
         "relative": _spread_record(one.relative),
-        "largest_at": None
-        if place is None
-        else {
-            "output": place.output,
-            "row": place.row,
-            "unit": place.unit,
-            "left": place.left,
-            "right": place.right,
-        },
+        "largest_at": None if largest is None else place_record(largest),
         "histogram": {"edges": list(EDGES), "counts": list(one.histogram)},
     }
 
 
-def comparison_lines(name: str, one: Comparison) -> Iterator[str]:
-    """The verdict first, then what it rests on."""
-    verdict = "agrees" if one.passed else "DIFFERS"
-    yield (
-        f"{printable(name)}   {verdict}: the largest of {one.count} differences is "
-        f"{figure(one.absolute.largest)}, allowed {figure(one.tolerance)}"
-    )
-    place = one.place
-    if place is not None and one.absolute.largest:
-        yield (
-            f"  at {printable(place.output)}, row {place.row}, unit {place.unit}: "
-            f"{place.left:.9g} and {place.right:.9g}"
-        )
-    yield f"  smallest tolerance that would have passed: {one.smallest_tolerance:.3g}"
+def comparison_text(name: str, one: Comparison, width: int) -> str:
+    """The verdict first, then what it rests on, no wider than ``width``."""
+    return "\n".join([wrapped(_lines(name, one), width), *_histogram(one, width)])
+
+
+def unpaired_text(left: Sequence[str], right: Sequence[str], width: int) -> Iterator[str]:
+    """What is said of networks that nothing stands against."""
+    for names, holder, other in ((left, "A", "B"), (right, "B", "A")):
+        if names:
+            shown = ", ".join(printable(name) for name in names)
+            yield wrapped([f"not compared, as only {holder} holds it, not {other}: {shown}"], width)
+
+
+def _lines(name: str, one: Comparison) -> Iterator[str]:
+    yield f"{printable(name)}   {phrase(one)}: {counted(one)}"
+    yield f"  {told(one)}"
+    yield f"  {one.against.title}, on {printable(one.origin)}"
+    if one.around:
+        drawn = ", ".join(printable(operation) for operation in one.around)
+        yield f"  compared around what is not run, its values drawn: {drawn}"
     for what, spread in (("absolute", one.absolute), ("relative", one.relative)):
         shares = ", ".join(
             f"{100 * share:g} % {figure(value)}"
             for share, value in zip(QUANTILES, spread.quantiles, strict=True)
         )
         yield f"  {what}: mean {figure(spread.mean)}, {shares}, 100 % {figure(spread.largest)}"
-    yield from _histogram(one)
 
 
-def _histogram(one: Comparison) -> Iterator[str]:
+def _histogram(one: Comparison, width: int) -> Iterator[str]:
     """One bar a decade, from the first to the last that holds anything."""
     most = max(one.histogram)
     filled = [index for index, count in enumerate(one.histogram) if count]
     if not most or not filled:
         return
+    longest = min(_BAR, width - _BESIDE)
     for index in range(filled[0], filled[-1] + 1):
         count = one.histogram[index]
         label = f"< {EDGES[index]:.0e}" if index < len(EDGES) else f"≥ {EDGES[-1]:.0e}"
-        bar = "█" * max(round(_BAR * count / most), 1 if count else 0)
+        bar = "█" * max(round(longest * count / most), 1 if count else 0)
         yield f"    {label:>8} {count:>8} {bar}"
 
 

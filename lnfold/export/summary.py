@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import wrap
 
+from lnfold.export.wrapping import wrapped
 from lnfold.figures import figure, printable
 from lnfold.folding.certificate import (
     FLOAT64_LIMIT,
@@ -22,29 +22,13 @@ WIDTH = 80
 
 def summary(folded: Sequence[Folded]) -> str:
     """The certificates of folded networks, as lines of text."""
-    return _wrapped(line for one in folded for line in (*_network(one), ""))
+    return wrapped((line for one in folded for line in (*_network(one), "")), WIDTH)
 
 
 def not_folded_summary(one: NotFolded) -> str:
     """What is said of a network that could not be folded at all."""
     first = f"{printable(one.name)}   not folded: {printable(one.why)}"
-    return _wrapped([first, *_refused(one.refusals), ""])
-
-
-def _wrapped(lines: Iterable[str]) -> str:
-    """Lines no wider than a terminal; what goes on stands a little further in."""
-    wrapped = []
-    for line in lines:
-        indent = " " * (len(line) - len(line.lstrip()))
-        wrapped += wrap(
-            line,
-            WIDTH,
-            subsequent_indent=indent + "  ",
-            drop_whitespace=True,
-            break_long_words=False,
-            break_on_hyphens=False,
-        ) or [""]
-    return "\n".join(wrapped)
+    return wrapped([first, *_refused(one.refusals), ""], WIDTH)
 
 
 def _network(folded: Folded) -> Iterator[str]:
@@ -66,8 +50,7 @@ def _network(folded: Folded) -> Iterator[str]:
     if folded.certificates:
         yield (
             f"  float64: off by {figure(folded.float64_error)} of the output's scale, "
-            f"allowed {figure(folded.float64_limit)}"
-            + ("" if folded.float64_limit == FLOAT64_LIMIT else ", four times its own noise")
+            f"allowed {figure(FLOAT64_LIMIT)}"
         )
         yield (
             f"  rounding: {figure(folded.rounding_ratio)} times the original's, "

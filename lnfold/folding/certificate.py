@@ -90,8 +90,6 @@ class Folded:
         form: the form it has; for ``auto`` the one that was chosen.
         certificates, refusals: the steps taken, in order, and those not taken.
         float64_error: largest |exact − original| in float64, relative to the output's scale.
-        float64_limit: what that had to stay below: FLOAT64_LIMIT, or four times what another
-            order of summation changes in the original itself, where that is more.
         rounding_ratio: largest rounding error of ``network`` over the original's, both
             against the original in float64, each the worst of four orders of summation.
         multiplications: for one observation, before and after.
@@ -106,7 +104,6 @@ class Folded:
     certificates: tuple[Certificate, ...]
     refusals: tuple[Refusal, ...]
     float64_error: float
-    float64_limit: float
     rounding_ratio: float
     multiplications: tuple[int, int]
     left: tuple[NumbersLeft, ...]

@@ -7,7 +7,7 @@ error, a step that makes float32 rounding grow too much is refused and left out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,46 +22,27 @@ from lnfold.folding.certificate import (
     FoldingLimitError,
     Refusal,
 )
+from lnfold.folding.choice import Choice, sequence
 from lnfold.folding.cost import multiplications
 from lnfold.folding.measuring import (
     Reference,
+    against_original,
     float64_error,
-    float64_limit,
+    float64_noise,
     observations_for,
     reference,
     rounding_ratio,
 )
 from lnfold.folding.numbers_left import numbers_left
 from lnfold.folding.runnable_part import not_run, runnable_part
-from lnfold.folding.sequences import CANDIDATES, SEQUENCES, Rules, check_rules
+from lnfold.folding.sequences import Rules, check_rules
 from lnfold.folding.sharing import conflicts, variables_of
 from lnfold.folding.steps import Applied, Form, Reason, Refused, Rule, Setting
-from lnfold.folding.storing import changed_variables, storage_of, stored, unstorable
-from lnfold.network.evidence import Source
+from lnfold.folding.storing import changed_variables, overflow, storage_of, stored, unstorable
 from lnfold.network.float_types import float_type
 from lnfold.network.layers import Network
+from lnfold.network.rounding import MULTIPLE
 from lnfold.network.settled import expect_settled
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What is asked for.
-
-    Attributes:
-        form: what the folded network may look like.
-        only, skip: names of rules; without ``only`` all that the form has.
-        frozen: variables that must keep their values in stock form.
-        assume: whether a network is folded that rests on what is assumed.
-    """
-
-    form: Form = Form.STOCK
-    only: Collection[str] = ()
-    skip: Collection[str] = ()
-    frozen: frozenset[str] = frozenset()
-    assume: bool = False
-
-    def takes(self, rule: Rule) -> bool:
-        return (not self.only or rule.name in self.only) and rule.name not in self.skip
 
 
 def fold(
@@ -120,25 +101,24 @@ def _fold(network: Network, choice: Choice, observations: Observations | None) -
             f"network {network.name} cannot be folded: {gap.what}", remedy=gap.remedy or None
         )
     observations = observations or observations_for(part, not_run(network))
-    form, rules = _sequence(network, choice)
+    form, rules = sequence(network, choice)
     stock = form is Form.STOCK
     setting = Setting(stock, storage_of(network, stock))
     known = reference(part, observations.inputs, _precision(network, setting))
     folding = _Folding(network, network, setting, choice, known, plain=True)
     folding.take_all(rules)
-    if folding.ratio > ROUNDING_LIMIT:
-        # the plain order of summation was lucky: measure every step in all orders
+    if not folding.holds():
+        # the plain order of summation was lucky: measure every step in all orders, and check it
         folding = _Folding(network, network, setting, choice, known, plain=False)
         folding.take_all(rules)
     return Folded(
         original=network,
-        network=stored(folding.exact, network, stock),
+        network=folding.rounded,
         exact=folding.exact,
         form=form,
         certificates=tuple(folding.certificates),
         refusals=tuple(folding.refusals),
         float64_error=folding.error,
-        float64_limit=folding.limit,
         rounding_ratio=folding.ratio,
         multiplications=(multiplications(network), multiplications(folding.exact)),
         left=numbers_left(network, folding.exact),
@@ -149,16 +129,13 @@ def _fold(network: Network, choice: Choice, observations: Observations | None) -
 def _precision(network: Network, setting: Setting) -> type:
     """What the rounding is measured in: the type that the original computes in.
 
-    Where no graph says it, that is the type it stores. A graph that widens half precision before
-    it computes is held to float32's rounding, which nothing rounded to half precision can meet.
+    A program that stores half precision may compute in float32. Where nothing says it, and where
+    a graph widens what is stored, a fold is held to float32's rounding, which little that is
+    rounded to half precision again can meet.
     """
-    said = [network.precision]
-    if network.wiring.source is not Source.GRAPH:
-        said.append(setting.storage.name)
-    for name in ("float16", "bfloat16"):
-        if setting.stock and name in said:
-            found: type = float_type(name).type
-            return found
+    if setting.stock and network.precision in ("float16", "bfloat16"):
+        found: type = float_type(network.precision).type
+        return found
     return np.float32
 
 
@@ -167,33 +144,6 @@ def _run_of(network: Network) -> Network:
     part = runnable_part(network)
     assert part is not None  # a rule never adds what cannot be run
     return part
-
-
-def _sequence(network: Network, choice: Choice) -> tuple[Form, Rules]:
-    """The rules of a form; for ``auto`` those after which the fewest multiplications remain."""
-    if choice.form is not Form.AUTO:
-        return choice.form, SEQUENCES[choice.form]
-    setting = Setting(False, storage_of(network, False))
-    costs = [
-        multiplications(_unmeasured(network, rules, setting, choice)) for _, rules in CANDIDATES
-    ]
-    return CANDIDATES[costs.index(min(costs))]
-
-
-def _unmeasured(network: Network, rules: Rules, setting: Setting, choice: Choice) -> Network:
-    """What the rules make of a network, to count what it costs."""
-    before = None
-    while before is not network:
-        before = network
-        for rule in rules:
-            if not choice.takes(rule):
-                continue
-            for name in [layer.name for layer in network.layers]:
-                layer = network.producer(name)
-                outcome = None if layer is None else rule.apply(network, layer, setting)
-                if isinstance(outcome, Applied):
-                    network = outcome.network
-    return network
 
 
 @dataclass(slots=True)
@@ -210,7 +160,11 @@ class _Folding:
     refusals: list[Refusal] = field(default_factory=list)
     error: float = 0.0
     ratio: float = 1.0
-    limit: float = FLOAT64_LIMIT
+
+    @property
+    def rounded(self) -> Network:
+        """The network so far, as it is stored."""
+        return stored(self.exact, self.original, self.setting.stock)
 
     def take_all(self, rules: Rules) -> None:
         """Applies all rules in turn, until none finds anything more to do.
@@ -225,8 +179,7 @@ class _Folding:
             for rule in rules:
                 self.take(rule)
         if self.certificates:
-            rounded = stored(self.exact, self.original, self.setting.stock)
-            self.ratio = rounding_ratio(self.known, _run_of(rounded))
+            self.ratio = rounding_ratio(self.known, _run_of(self.rounded))
 
     def take(self, rule: Rule) -> None:
         """Applies a rule to every layer in turn and measures each step."""
@@ -247,11 +200,12 @@ class _Folding:
             if refused is not None:
                 return refused
         error = float64_error(self.known, _run_of(applied.network))
-        self._confirm(rule, layer, error)
+        if not error <= FLOAT64_LIMIT:
+            return self._unconfirmed(rule, layer, error)
         rounded = stored(applied.network, self.original, self.setting.stock)
-        ratio = rounding_ratio(self.known, _run_of(rounded), plain=self.plain)
-        if not ratio <= ROUNDING_LIMIT:
-            return Refused(Reason.ROUNDING, measured=ratio)
+        ratio = self.measured(applied.network, rounded)
+        if isinstance(ratio, Refused):
+            return ratio
         self.error = error
         changed = changed_variables(self.exact, applied.network)
         self.exact = applied.network
@@ -270,13 +224,40 @@ class _Folding:
         )
         return None
 
-    def _confirm(self, rule: Rule, layer: str, error: float) -> None:
-        if error > self.limit:
-            self.limit = float64_limit(self.known)
-        if not error <= self.limit:
-            raise FoldingLimitError(
-                f"network {self.original.name}, layer {layer}: rule {rule.name} "
-                f"({rule.identity}) changes the output by {error:.3g} of its scale in float64, "
-                f"the limit is {self.limit:.3g}",
-                remedy=f"Leave it out with --skip {rule.name}.",
-            )
+    def measured(self, exact: Network, rounded: Network) -> float | Refused:
+        """How much rounding grows in what is stored, or why it is not the same network."""
+        overflown = overflow(exact, rounded)
+        if overflown:
+            return Refused(Reason.OVERFLOW, overflown)
+        ratio = rounding_ratio(self.known, _run_of(rounded), plain=self.plain)
+        if not ratio <= ROUNDING_LIMIT:
+            return Refused(Reason.ROUNDING, measured=ratio)
+        # in the plain order what is left of doubt is settled once, at the end
+        return ratio if self.plain else self.told(rounded) or ratio
+
+    def told(self, rounded: Network) -> Refused | None:
+        """Why ``lnfold check`` would not say that what is stored agrees; None where it does."""
+        compared = against_original(self.known, _run_of(rounded))
+        return None if compared.passed else Refused(Reason.UNTOLD, compared.reason)
+
+    def holds(self) -> bool:
+        """Whether what was taken step by step is the same network, in all orders of summation."""
+        return not self.certificates or (
+            self.ratio <= ROUNDING_LIMIT and self.told(self.rounded) is None
+        )
+
+    def _unconfirmed(self, rule: Rule, layer: str, error: float) -> Refused:
+        """A step that float64 does not confirm: refused where it is too noisy to, else a fault.
+
+        Raises:
+            FoldingLimitError: the error is none of the original's own.
+        """
+        noise = float64_noise(self.known)
+        if error <= MULTIPLE * noise:
+            return Refused(Reason.NOISY, measured=noise)
+        raise FoldingLimitError(
+            f"network {self.original.name}, layer {layer}: rule {rule.name} "
+            f"({rule.identity}) changes the output by {error:.3g} of its scale in float64, "
+            f"the limit is {FLOAT64_LIMIT:.3g}",
+            remedy=f"Leave it out with --skip {rule.name}.",
+        )

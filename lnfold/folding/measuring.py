@@ -2,7 +2,8 @@
 
 The reference is the original network in float64. An exact identity leaves a difference of
 float64 noise. What is stored is rounded to float32 or float16; its error against the
-reference is compared with that of the original itself, run in the same precision.
+reference is compared with that of the original itself, both run in the precision that the
+program computes in. Then ``lnfold check`` is asked whether the two agree.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from lnfold.checking.checks import Checking
+from lnfold.checking.comparison import Comparison
 from lnfold.checking.observations import Observations, drawn
-from lnfold.folding.certificate import FLOAT64_LIMIT
+from lnfold.errors import CannotTellError
 from lnfold.network.float_types import limits_of
 from lnfold.network.layers import Array, Network
-from lnfold.network.rounding import MULTIPLE, SHUFFLED_RUNS, largest_difference
+from lnfold.network.rounding import SHUFFLED_RUNS, largest_difference
 from lnfold.network.run import run
 
 ROWS = 256
@@ -35,7 +38,8 @@ class Reference:
         scales: the largest |output|, by name.
         errors: the largest rounding error of the original in ``precision``, by output; the
             worst of several orders of summation, and no less than half an ulp of the scale.
-        precision: np.float32, or float16 or bfloat16 where that is what is stored.
+        precision: what the program computes in: np.float32, float16 or bfloat16.
+        checking: the original, ready to be compared with.
     """
 
     network: Network
@@ -44,6 +48,7 @@ class Reference:
     scales: Mapping[str, float]
     errors: Mapping[str, float]
     precision: type
+    checking: Checking
 
 
 def observations_for(network: Network, not_run: Sequence[str] = ()) -> Observations:
@@ -66,13 +71,35 @@ def observations_for(network: Network, not_run: Sequence[str] = ()) -> Observati
 
 
 def reference(network: Network, inputs: Mapping[str, Array], precision: type) -> Reference:
-    """Runs the original, in float64 and in several orders in ``precision``."""
+    """Runs the original, in float64 and in several orders in ``precision``.
+
+    Raises:
+        CannotTellError: its outputs are not finite there, so that nothing can be proved.
+    """
     outputs = run(network, inputs, np.float64)
+    _expect_finite(network, outputs, "float64")
     scales = {name: _scale(array) for name, array in outputs.items()}
     half_ulp = limits_of(np.dtype(precision))[0] / 2
     errors = _errors(network, inputs, outputs, precision)
+    _expect_finite(network, errors, np.dtype(precision).name)
     floored = {name: max(error, half_ulp * scales[name]) for name, error in errors.items()}
-    return Reference(network, inputs, outputs, scales, floored, precision)
+    checking = Checking.of(network, Observations(inputs, ""))
+    return Reference(network, inputs, outputs, scales, floored, precision, checking)
+
+
+def _expect_finite(network: Network, found: Mapping[str, object], where: str) -> None:
+    for name, one in found.items():
+        if not np.isfinite(np.asarray(one)).all():
+            raise CannotTellError(
+                f"network {network.name} cannot be folded: output '{name}' is not finite in "
+                f"{where} for some of the inputs, so nothing can be proved",
+                remedy="Leave it out by naming the others with --network.",
+            )
+
+
+def against_original(known: Reference, stored: Network) -> Comparison:
+    """What ``lnfold check`` says of the original and a folded network, on the same inputs."""
+    return known.checking.with_network(stored)
 
 
 def float64_error(known: Reference, exact: Network) -> float:
@@ -84,10 +111,10 @@ def float64_error(known: Reference, exact: Network) -> float:
     )
 
 
-def float64_limit(known: Reference) -> float:
-    """FLOAT64_LIMIT, or four times the original's own noise in float64 where that is more.
+def float64_noise(known: Reference) -> float:
+    """How far the original's own outputs are from certain in float64, relative to their scale.
 
-    Its noise is what other orders of summation change, and what an ulp more or less in every
+    That is what other orders of summation change, and what an ulp more or less in every
     parameter changes: where a norm divides by almost nothing, float64 is no better than that.
     """
     noise = 0.0
@@ -97,7 +124,7 @@ def float64_limit(known: Reference) -> float:
     for network in (known.network, *jittered):
         errors = _errors(network, known.inputs, known.outputs, np.float64)
         noise = max(noise, *(_relative(errors[name], one) for name, one in known.scales.items()))
-    return max(FLOAT64_LIMIT, MULTIPLE * noise)
+    return noise
 
 
 def _jittered(network: Network, random: np.random.Generator) -> Network:
@@ -121,7 +148,10 @@ def rounding_ratio(known: Reference, stored: Network, *, plain: bool = False) ->
     """
     runs = 0 if plain else SHUFFLED_RUNS
     errors = _errors(stored, known.inputs, known.outputs, known.precision, runs)
-    return max(_relative(errors[name], before) for name, before in known.errors.items())
+    return max(
+        _relative(errors[name], before) if errors[name] or before else 1.0
+        for name, before in known.errors.items()
+    )
 
 
 def _errors(

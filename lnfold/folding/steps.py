@@ -65,7 +65,10 @@ class Reason(Enum):
     MEAN_BETWEEN = "the mean is subtracted only after the first division"
     COSTLIER = "it would take more multiplications"
     UNPROVEN = "the weights do not prove it"
-    ROUNDING = "float32 rounding would grow past the limit"
+    ROUNDING = "rounding would grow past the limit"
+    OVERFLOW = "the stored type cannot hold the result, which becomes infinite"
+    NOISY = "the original is not sure enough in float64 to prove it; its own noise there is"
+    UNTOLD = "whether the outputs stay the same cannot be told"
     NOT_RUN = "it would hold, but the network cannot be run to prove it"
     SKIPPED = "the options left the rule out"
 

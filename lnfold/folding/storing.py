@@ -49,8 +49,20 @@ def stored(exact: Network, original: Network, stock: bool) -> Network:
 
 
 def _rounded(parameter: Parameter, dtype: np.dtype) -> Parameter:
-    with np.errstate(over="ignore"):  # an overflow shows as a rounding error, and is refused
+    with np.errstate(over="ignore"):  # an overflow is refused by name
         return replace(parameter, array=parameter.array.astype(dtype))
+
+
+def overflow(exact: Network, rounded: Network) -> str:
+    """The first parameter of ``exact`` that is infinite as it is stored; empty if none is."""
+    found = zip(_with_layers(exact), _with_layers(rounded), strict=True)
+    for (layer, (role, parameter)), (_, (_, kept)) in found:
+        if parameter is kept:
+            continue
+        lost = np.isfinite(parameter.array) & ~np.isfinite(kept.array.astype(np.float64))
+        if lost.any():
+            return parameter.name or f"{layer.name}, {role}"
+    return ""
 
 
 def changed_variables(before: Network, after: Network) -> tuple[str, ...]:

@@ -91,6 +91,10 @@ class Node:
             ) from error
         return Attribute()
 
+    def encoded_attributes(self) -> Iterator[bytes]:
+        """The attributes as they are stored, each with its name."""
+        return (self._buffer[start:end] for start, end in self._attributes)
+
     def number(self, name: str, default: float) -> float:
         """A float, int or bool attribute; ``default`` is the operation's own default."""
         numbers = self.attribute(name).numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -10,6 +11,7 @@ import numpy as np
 
 from lnfold.checkpoint.variables import Variable
 from lnfold.network.evidence import Fact, Source
+from lnfold.network.fingerprint import fingerprint
 from lnfold.network.keras_config import Call
 from lnfold.network.keras_stated import shape, strange
 from lnfold.network.keras_variables import KerasVariables
@@ -272,7 +274,10 @@ class KerasLayers:
         if stated not in (None, "linear"):
             # what it computes is not its class alone: a convolution with relu is not linear
             operation += f" with {stated if isinstance(stated, str) else 'an activation'}"
-        return self.append(Opaque(call.name, sources, self.scope(call), operation, reads))
+        told = json.dumps({**call.config, "name": ""}, sort_keys=True, default=repr)
+        said = fingerprint(told.encode())
+        opaque = Opaque(call.name, sources, self.scope(call), operation, reads, said=said)
+        return self.append(opaque)
 
 
 def _listed(stated: Any) -> list[Any]:

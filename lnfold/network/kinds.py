@@ -150,12 +150,14 @@ class Opaque(Layer):
         operation: what it is: TensorFlow's name of the operation, or what is known of it.
         reads: the checkpoint variables that it reads.
         units: the width it delivers, 0 where nothing says it.
+        said: a fingerprint of its attributes and constants; empty where none was taken.
     """
 
     kind = "opaque"
     operation: str
     reads: tuple[str, ...] = ()
     units: int = 0
+    said: str = ""
 
     def variables(self) -> tuple[str, ...]:
         return self.reads

@@ -16,6 +16,7 @@ from lnfold.network.constants import Constants
 from lnfold.network.dense_patterns import DensePatterns
 from lnfold.network.elementwise import Elementwise
 from lnfold.network.evidence import Fact, Source
+from lnfold.network.fingerprint import constant_fingerprint, fingerprint, node_fingerprint
 from lnfold.network.fused_norms import FusedNorms
 from lnfold.network.graph import Graph, Node
 from lnfold.network.layers import (
@@ -243,4 +244,23 @@ class LayerPatterns:
             else:
                 reads.update(dict.fromkeys(self.constants.names(variables)))
         units = self._shapes.units(tensor) or 0
-        return Opaque(tensor, tuple(sources), scope_of(node.name), node.op, tuple(reads), units)
+        return Opaque(
+            tensor,
+            tuple(sources),
+            scope_of(node.name),
+            node.op,
+            tuple(reads),
+            units,
+            self._fingerprint(node),
+        )
+
+    def _fingerprint(self, node: Node) -> str:
+        """What two operations have in common that compute the same; empty where it is too long."""
+        told = [node_fingerprint(node)]
+        for one in node.inputs:
+            integers = self._shapes.integers(one)
+            if self.constants.variables_read(one) is not None:
+                told.append(constant_fingerprint(self.graph, one))
+            elif integers is not None:
+                told.append(repr(integers))
+        return fingerprint(*(one.encode() for one in told)) if all(told) else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from lnfold.checking.sentences import counted, phrase, told
 from lnfold.errors import UnknownNameError
 from lnfold.figures import figure, printable
 from lnfold.network.claims import claimed
@@ -209,10 +210,9 @@ def _checked(one: NetworkReport) -> Section:
         "other inputs give other figures. What is called exact or proved holds for every input."
     ]
     for check in one.checks:
-        verdict = "agrees" if check.passed else "DIFFERS"
         paragraphs.append(
-            f"The NumPy re-run in float32 {verdict} with {check.against.sentence}: it is off by "
-            f"{figure(check.max_abs)} at most, where rounding explains {figure(check.tolerance)}."
+            f"{check.against.title}, the verdict is '{phrase(check)}': {counted(check)}; "
+            f"{told(check)}."
             f"{' This is of the network as assumed.' if one.network.assumed else ''}"
         )
     return Section("What this rests on", paragraphs)

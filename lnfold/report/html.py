@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
+from lnfold.checking.sentences import stated
 from lnfold.figures import printable
 from lnfold.report.full import with_detail
 from lnfold.report.html_elements import Markup, Number, breaking, joined, table, tag
@@ -127,8 +128,7 @@ def _copies(copies: list[NetworkReport]) -> Markup:
     for one in copies:
         state = "cannot be run"
         if one.checks:
-            agrees = "as assumed" if one.network.assumed else "✓ agrees"
-            state = agrees if all(check.passed for check in one.checks) else "✗ differs"
+            state = "; ".join(dict.fromkeys(stated(check) for check in one.checks))
         rows.append([one.network.name, _word(one), state])
     return joined(
         [

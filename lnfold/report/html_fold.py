@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from lnfold.errors import CannotTellError
 from lnfold.figures import figure, printable
 from lnfold.folding.certificate import (
+    FLOAT64_LIMIT,
     ROUNDING_LIMIT,
     Certificate,
     Folded,
@@ -41,7 +43,7 @@ def folding_parts(report: Report) -> list[Markup]:
     shown = {one.network.name for one in split_copies(report.networks)[0]}
     try:
         folded = fold_together(whole)
-    except FoldingLimitError as error:
+    except (FoldingLimitError, CannotTellError) as error:
         return [tag("section", tag("h2", "Folding"), tag("p", str(error), class_="warn"))]
     left = [one for one in complete if one.assumed and one.name in shown]
     return [fold_part(one) for one in folded if one.original.name in shown] + [
@@ -111,7 +113,7 @@ def _proof(folded: Folded) -> str:
     before, after = folded.multiplications
     return (
         f"In float64 the folded network is off by {figure(folded.float64_error)} of the output's "
-        f"scale, {figure(folded.float64_limit)} is allowed. Its float32 rounding is "
+        f"scale, {figure(FLOAT64_LIMIT)} is allowed. Its float32 rounding is "
         f"{figure(folded.rounding_ratio)} times the original's, {ROUNDING_LIMIT:g} times is "
         f"allowed. Multiplications for one observation: {before:,} before, {after:,} after. "
         f"Measured on {folded.origin}."

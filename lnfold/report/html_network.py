@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lnfold.checking.checks import Check
+from lnfold.checking.comparison import Comparison
+from lnfold.checking.sentences import counted, stated, style, told
 from lnfold.figures import figure, printable
 from lnfold.network.run import run
 from lnfold.relations.answer import Answer
@@ -132,6 +133,9 @@ def _row_errors(found: dict[str, Array], exact: dict[str, Array]) -> Array:
     return largest
 
 
+_CLASSES = {"good": "good", "bad": "bad", "doubtful": "warn"}
+
+
 def _checks(canvas: Canvas, one: NetworkReport) -> Iterator[Markup]:
     yield tag("h3", "The re-run")
     if one.observations is None:
@@ -139,19 +143,19 @@ def _checks(canvas: Canvas, one: NetworkReport) -> Iterator[Markup]:
         return
     yield tag("p", f"NumPy in float32, on {printable(one.observations.origin)}.")
     yield table(
-        "The float32 run against others, by the rounding measured on the network itself",
-        ["against", "largest difference", "allowed", "rows", "verdict"],
+        "The network in float64 and others, each number judged by its own rounding",
+        ["compared", "largest difference", "numbers", "worst, and what would be seen", "verdict"],
         [
             [
-                check.against.sentence,
-                Number(check.max_abs),
-                Number(check.tolerance),
-                Number(check.rows),
-                tag("span", "of the network as assumed", class_="warn")
-                if check.passed and one.network.assumed
-                else tag("span", "✓ agrees", class_="good")
-                if check.passed
-                else tag("span", "✗ differs", class_="bad"),
+                check.against.title,
+                Number(check.absolute.largest),
+                counted(check),
+                told(check),
+                tag(
+                    "span",
+                    stated(check),
+                    class_=_CLASSES[style(check)],
+                ),
             ]
             for check in one.checks
         ],
@@ -159,7 +163,7 @@ def _checks(canvas: Canvas, one: NetworkReport) -> Iterator[Markup]:
     yield tag("div", joined(_histogram(canvas, check) for check in one.checks), class_="pictures")
 
 
-def _histogram(canvas: Canvas, check: Check) -> Markup:
+def _histogram(canvas: Canvas, check: Comparison) -> Markup:
     """How far each row is off in one comparison."""
     errors, against = check.errors, check.against.sentence
     equal, broken = int((errors == 0).sum()), int(np.isinf(errors).sum())
@@ -169,8 +173,8 @@ def _histogram(canvas: Canvas, check: Check) -> Markup:
         error_histogram(canvas, errors, check.tolerance),
         f"Histogram of how far each of {errors.size} rows is off against {against}: median "
         f"{figure(float(np.median(errors)) if errors.size else None)}, largest "
-        f"{figure(check.max_abs)}, allowed {figure(check.tolerance)}",
+        f"{figure(check.absolute.largest)}, allowed {figure(check.tolerance)}",
         f"Against {against}: the largest difference of each of {errors.size} rows"
         + "".join(f", {one}" for one in beside)
-        + ", and what is allowed.",
+        + ", and the most that a number is allowed.",
     )

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lnfold.figures import figure
+from lnfold.checking.sentences import counted, sign
 from lnfold.network.layers import Dense, Network, Norm
 from lnfold.network.recovery import Recovery
 from lnfold.report.chain import chains, title
@@ -43,11 +43,8 @@ def network_report_html(one: NetworkReport) -> str:
             for each in one.answer.candidates
         ]
         parts.append(table("If one vector replaced them", ["", "outputs off", "R²"], rows))
-    agrees = "as assumed," if one.network.assumed else "✓"
     checks = "; ".join(
-        f"{agrees if check.passed else '✗'} against {check.against.value}: "
-        f"{figure(check.max_abs)} of {figure(check.tolerance)}"
-        for check in one.checks
+        f"{sign(check)} {check.against.title}: {counted(check)}" for check in one.checks
     )
     parts.append(tag("p", checks or "The network cannot be run."))
     return tag("div", joined(parts))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
-from lnfold.checking.checks import Check
+from lnfold.checking.comparison import Comparison
+from lnfold.checking.judgement import judgement_record
 from lnfold.json_text import json_text, strict
 from lnfold.network.evidence import Fact
 from lnfold.network.layers import Activation, Clip, Layer, Network
@@ -238,12 +239,12 @@ def candidate(one: Measured) -> Json:
     }
 
 
-def _check(one: Check) -> Json:
+def _check(one: Comparison) -> Json:
     return {
-        "against": one.against.value,
-        "max_abs": one.max_abs,
+        "max_abs": one.absolute.largest,
         "tolerance": one.tolerance,
         "passed": one.passed,
         "rows": one.rows,
         "undefined_rows": one.undefined,
+        **judgement_record(one),
     }

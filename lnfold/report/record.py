@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lnfold.checking.checks import Against, Check, check_float64, check_outputs
+from lnfold.checking.checks import Checking
+from lnfold.checking.comparison import Against, Comparison, overall
 from lnfold.checking.observations import Observations, drawn, given
+from lnfold.checking.verdict import Verdict
 from lnfold.checkpoint.array_file import read_arrays
 from lnfold.checkpoint.variables import Checkpoint
 from lnfold.errors import IncompleteNetworkError, UsageError
 from lnfold.network.layers import BatchNorm, Network
 from lnfold.network.recover import Recovery
 from lnfold.network.roles import role_of
-from lnfold.network.rounding import measure_rounding
 from lnfold.network.run import run
 from lnfold.network.settled import expect_settled
 from lnfold.relations.answer import Answer, answer
@@ -44,7 +45,7 @@ class NetworkReport:
     observations: Observations | None
     relations: tuple[Relation, ...]
     answer: Answer
-    checks: tuple[Check, ...]
+    checks: tuple[Comparison, ...]
     detail: Detail | None = None
 
 
@@ -56,11 +57,19 @@ class Report:
     recovery: Recovery
     networks: tuple[NetworkReport, ...]
     notes: tuple[str, ...]
+    asked: tuple[Against, ...] = ()
 
     @property
-    def passed(self) -> bool:
-        """Whether every check that was made has passed."""
-        return all(check.passed for one in self.networks for check in one.checks)
+    def verdict(self) -> Verdict:
+        """The verdict on all checks that were made; that on those asked for where some were.
+
+        A network that is not asked about may be one of which nobody can tell.
+        """
+        checks = [check for one in self.networks for check in one.checks]
+        if any(check.differing for check in checks):
+            return Verdict.DIFFERS
+        made = [check for check in checks if check.against in self.asked]
+        return overall(made) if self.asked else Verdict.AGREES
 
     @property
     def parameters(self) -> int:
@@ -91,6 +100,12 @@ class Question:
     expected: str | None = None
     against_tensorflow: bool = False
     assume: bool = False
+
+    @property
+    def asked(self) -> tuple[Against, ...]:
+        """The comparisons that are asked for."""
+        found = [Against.EXPECTED] if self.expected is not None else []
+        return (*found, Against.TENSORFLOW) if self.against_tensorflow else tuple(found)
 
 
 @np.errstate(all="ignore")  # what is not finite is said of the values, not warned of
@@ -123,7 +138,7 @@ def build_report(
         for network in networks
     )
     notes.extend(_too_few_rows(reports))
-    return Report(checkpoint, recovery, reports, tuple(notes))
+    return Report(checkpoint, recovery, reports, tuple(notes), question.asked)
 
 
 def split_copies(
@@ -156,17 +171,17 @@ def _network_report(
         observations = given(network, arrays, question.inputs or question.expected or "")
     values = run(network, observations.inputs, np.float64, trace=True)
     relations = relate(network, values)
-    rounding = measure_rounding(network, observations.inputs)
-    checks = [check_float64(rounding)]
+    checking = Checking.of(network, observations)
+    checks = [checking.with_float64()]
     if arrays is not None and question.expected is not None:
-        checks.append(check_outputs(network, rounding, arrays, Against.EXPECTED))
+        checks.append(checking.with_outputs(arrays, Against.EXPECTED))
     if question.against_tensorflow:
         if not question.assume:
             expect_settled([network], "checked")
         from lnfold.checking.tensorflow_run import run_tensorflow
 
         outputs = run_tensorflow(checkpoint, network, observations.inputs)
-        checks.append(check_outputs(network, rounding, outputs, Against.TENSORFLOW))
+        checks.append(checking.with_outputs(outputs, Against.TENSORFLOW))
     return NetworkReport(
         network, observations, relations, answer(network, relations, values), tuple(checks)
     )

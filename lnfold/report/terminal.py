@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lnfold.checking.sentences import counted, sign, style, told
 from lnfold.figures import figure, printable
 from lnfold.relations.absorption import Absorption, Verdict
 from lnfold.relations.bias_split import BiasSplit
@@ -236,21 +237,16 @@ def _candidates(one: NetworkReport) -> RenderableType:
     return table
 
 
+_STYLES = {"good": "green", "bad": "bold red", "doubtful": "bold yellow"}
+
+
 def _checks(one: NetworkReport) -> RenderableType:
     lines = []
     for check in one.checks:
-        line = Text(f"NumPy float32 against {check.against.value}: {figure(check.max_abs)}")
-        line.append(f" of an allowed {figure(check.tolerance)}  ")
-        if check.passed and one.network.assumed:
-            line.append("of the network as assumed", style="yellow")
-        elif check.passed:
-            line.append("✓", style="green")
-        else:
-            line.append("✗ differs", style="bold red")
+        line = Text(f"{check.against.title}: {counted(check)}  ")
+        line.append(sign(check), style=_STYLES[style(check)])
         lines.append(line)
-    undefined = max(check.undefined for check in one.checks)
-    if undefined:
-        lines.append(Text(f"in {undefined:,} rows an output is NaN", style="red"))
+        lines.append(Text(told(check), style="dim" if check.passed else ""))
     if one.observations is not None:
         lines.append(Text(f"on {printable(one.observations.origin)}", style="dim"))
     grid = Table.grid(padding=(0, 2))
@@ -267,9 +263,8 @@ def _copies(copies: list[NetworkReport]) -> RenderableType:
     table.add_row(Text("copies", style="bold"), Text("see one with --network NAME", style="dim"))
     for one in copies:
         state = Text() if one.network.complete else Text("cannot be run", style="red")
-        mark, style = ("as assumed: ", "yellow") if one.network.assumed else ("✓ ", "green")
         for check in one.checks:
-            state.append(mark if check.passed else "✗ ", style=style if check.passed else "red")
-            state.append(f"{figure(check.max_abs)} against {check.against.value}  ")
+            state.append(f"{sign(check)} ", style=_STYLES[style(check)])
+            state.append(f"{check.against.title}  ")
         table.add_row(Text(f"  {printable(one.network.name)}", style="cyan"), state)
     return table

@@ -1,4 +1,4 @@
-"""Two runs compared: the largest difference, where it is, and the tolerance it needs."""
+"""Two runs compared: how many numbers have which verdict, and where they are furthest apart."""
 
 from __future__ import annotations
 
@@ -9,50 +9,86 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lnfold.checking.compare import EDGES, compare
+from lnfold.checking.compare import compare
+from lnfold.checking.comparison import EDGES, Against, Comparison, overall
+from lnfold.checking.sentences import counted, phrase, told
+from lnfold.checking.verdict import Allowance, Verdict
 from lnfold.errors import UsageError
 
+Arrays = dict[str, np.ndarray]
 
-def test_the_smallest_tolerance_is_the_one_that_just_passes() -> None:
-    """With it the comparison passes, with anything less it fails; the place is the largest's."""
-    seen: Counter[bool] = Counter()
 
-    @settings(max_examples=100, deadline=None, derandomize=True)
-    @given(st.integers(0, 2**16), st.integers(1, 20), st.integers(1, 5), st.floats(-14, 1))
+def compared(exact: Arrays, other: Arrays, estimate: float, proved: float) -> Comparison:
+    """With the same allowance for every number."""
+    allowed = Allowance(
+        {name: np.full(one.shape, estimate) for name, one in exact.items()},
+        {name: np.full(one.shape, proved) for name, one in exact.items()},
+    )
+    return compare(exact, other, allowed, Against.EXPECTED, "rows of a test")
+
+
+def test_every_number_is_counted_once_and_the_largest_difference_is_where_it_is_said() -> None:
+    """The counts add up, the place holds both numbers, and the verdict follows the counts."""
+    seen: Counter[Verdict] = Counter()
+
+    @settings(max_examples=150)
+    @given(st.integers(0, 2**16), st.integers(40, 60), st.integers(1, 5), st.floats(-9, 1))
     def check(seed: int, rows: int, units: int, power: float) -> None:
         random = np.random.default_rng(seed)
         a = {"y": random.standard_normal((rows, units)), "z": random.standard_normal((rows, 1))}
         b = {name: one + 10**power * random.standard_normal(one.shape) for name, one in a.items()}
-        found = compare(a, b, 0.0)
-        needed = found.smallest_tolerance
-        assert compare(a, b, needed).passed
-        assert not compare(a, b, np.nextafter(needed, 0)).passed
-        place = found.place
+        found = compared(a, b, 1e-5, 1e-3)
+        assert sum(found.histogram) == found.count == rows * (units + 1)
+        assert found.agreeing + found.differing + found.untold == found.count
+        largest = max(float(np.abs(a[name] - b[name]).max()) for name in a)
+        assert found.differing == sum(int((np.abs(a[n] - b[n]) > 1e-3).sum()) for n in a)
+        assert found.agreeing == sum(int((np.abs(a[n] - b[n]) <= 1e-5).sum()) for n in a)
+        place = found.largest_at
         assert place is not None
         assert a[place.output][place.row, place.unit] == place.left
-        assert abs(place.left - place.right) == needed
-        assert sum(found.histogram) == found.count == rows * (units + 1)
-        seen[needed < EDGES[0]] += 1
+        assert b[place.output][place.row, place.unit] == place.right
+        assert abs(place.left - place.right) == largest == found.absolute.largest
+        wanted = Verdict.AGREES if largest <= 1e-5 else Verdict.CANNOT_TELL
+        assert found.verdict is (Verdict.DIFFERS if largest > 1e-3 else wanted)
+        seen[found.verdict] += 1
 
     check()
 
-    assert min(seen.values()) >= 5
+    assert min(seen[verdict] for verdict in Verdict) >= 10
+    assert EDGES[0] == 1e-12
 
 
-def test_nan_agrees_with_nan_only() -> None:
-    """NaN or infinity on one side alone is infinitely far."""
-    both = {"y": np.array([[np.nan, np.inf, 1.0]])}
+def test_nothing_compared_is_no_agreement() -> None:
+    """No output, or no row."""
+    assert compared({}, {}, 1.0, 1.0).verdict is Verdict.CANNOT_TELL
+    empty = {"y": np.zeros((0, 2))}
+    assert compared(empty, empty, 1.0, 1.0).verdict is Verdict.CANNOT_TELL
+    assert overall([]) is Verdict.CANNOT_TELL
 
-    assert compare(both, both, 0.0).passed
-    for other in ([[0.0, np.inf, 1.0]], [[np.nan, -np.inf, 1.0]], [[np.nan, np.inf, np.nan]]):
-        found = compare(both, {"y": np.array(other)}, 1e300)
-        assert not found.passed
-        assert found.absolute.largest == np.inf
+
+def test_what_is_said_names_the_place_and_both_figures() -> None:
+    """A reader sees the row, the numbers, what rounding does and what it cannot pass."""
+    exact = {"y": np.linspace(0, 1, 100).reshape(50, 2)}
+    other = {"y": exact["y"].copy()}
+    assert told(compared(exact, other, 1e-6, 1e-4)) == "at most 0 of what rounding does"
+    other["y"][7, 1] += 1e-5
+    between = compared(exact, other, 1e-6, 1e-4)
+    assert phrase(between) == "cannot tell"
+    assert counted(between) == "1 of 100 numbers cannot be told"
+    assert "y, row 7, unit 1: 0.151515152 and 0.151525152" in told(between)
+    assert "rounding does 1e-06, at most 0.0001" in told(between).replace("1.0e-0", "1e-0")
+    other["y"][8, 0] += 1
+    differing = compared(exact, other, 1e-6, 1e-4)
+    assert (phrase(differing), counted(differing)) == ("DIFFERS", "1 of 100 numbers differ")
+    assert "y, row 8, unit 0" in told(differing)
+    other["y"][9, 0] = np.nan
+    exact["y"][9, 0] = np.nan
+    assert compared(exact, other, 1e-6, 1e-4).untold == 2
 
 
 def test_an_array_that_does_not_fit_is_named() -> None:
     """A missing output, and one of another size."""
     with pytest.raises(UsageError, match="nothing to compare output 'y' with"):
-        compare({"y": np.zeros((2, 1))}, {"z": np.zeros((2, 1))}, 0.0)
+        compared({"y": np.zeros((2, 1))}, {"z": np.zeros((2, 1))}, 0.0, 0.0)
     with pytest.raises(UsageError, match=r"shape \(3, 1\), output 'y' has \(2, 1\)"):
-        compare({"y": np.zeros((2, 1))}, {"outputs": np.zeros((3, 1))}, 0.0)
+        compared({"y": np.zeros((2, 1))}, {"outputs": np.zeros((3, 1))}, 0.0, 0.0)

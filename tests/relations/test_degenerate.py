@@ -9,11 +9,10 @@ import warnings
 import numpy as np
 import pytest
 
-from lnfold.checking.checks import check_float64
+from lnfold.checking.checks import Checking
 from lnfold.checking.observations import Observations, drawn
 from lnfold.json_text import strict
 from lnfold.network.layers import LayerNorm, Network, RMSNorm
-from lnfold.network.rounding import measure_rounding
 from lnfold.network.run import run
 from lnfold.relations.answer import answer
 from lnfold.relations.box import Box
@@ -90,7 +89,7 @@ def reported(net: Network, x: np.ndarray, boxes: dict[str, Box]) -> NetworkRepor
     observations = Observations({"x": x}, "given rows")
     values = run(net, x, np.float64, trace=True)
     relations = relate(net, values)
-    checks = (check_float64(measure_rounding(net, {"x": x})),)
+    checks = (Checking.of(net, observations).with_float64(),)
     full = detail(net, relations, values, boxes)
     return NetworkReport(net, observations, relations, answer(net, relations, values), checks, full)
 

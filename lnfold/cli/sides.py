@@ -1,0 +1,178 @@
+"""The two sides of a check: what of their networks can be run, and which stands against which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lnfold.checking.left_out import LeftOut, left_out
+from lnfold.errors import UnknownNameError, UsageError
+from lnfold.folding.runnable_part import not_run, runnable_part
+from lnfold.network.layers import Network
+from lnfold.network.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What is run of a network, and the operations that are left out of it."""
+
+    network: Network
+    around: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """A checkpoint or a folded archive: what can be run of its networks, and what cannot."""
+
+    path: str
+    parts: tuple[Part, ...]
+    unrun: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [*(one.network.name for one in self.parts), *self.unrun]
+
+    def named(self, name: str) -> Part:
+        """The part of the network of that name.
+
+        Raises:
+            UnknownNameError: there is none, or it cannot be run.
+        """
+        for one in self.parts:
+            if one.network.name == name:
+                return one
+        runs = "that can be run " if name in self.unrun else ""
+        raise UnknownNameError(
+            f"{self.path} holds no network {runs}called '{name}'",
+            remedy=f"There are: {', '.join(self.names) or 'none'}.",
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Which network of A stands against which of B, and those of either that stand alone."""
+
+    pairs: tuple[tuple[Part, Part], ...]
+    only_left: tuple[str, ...] = ()
+    only_right: tuple[str, ...] = ()
+
+
+def read_side(path: str, facts: Settings, values: bool = False) -> Side:
+    """The networks of a checkpoint or of a folded archive.
+
+    Args:
+        values: whether to read the variables of operations that are not run.
+    """
+    from lnfold.export.archive import is_archive, read_archive
+
+    if is_archive(path):
+        networks = read_archive(path)
+        parts = [_part(one, left_out(one, None)) for one in networks]
+    else:
+        from lnfold.checkpoint import open_checkpoint
+        from lnfold.network.recover import recover
+
+        with open_checkpoint(path) as checkpoint:
+            networks = recover(checkpoint, facts).networks
+            read = (lambda name: checkpoint[name].read()) if values else None
+            parts = [_part(one, left_out(one, read)) for one in networks]
+    runs = tuple(one for one in parts if one is not None)
+    found = {one.network.name for one in runs}
+    return Side(path, runs, tuple(one.name for one in networks if one.name not in found))
+
+
+def _part(network: Network, found: tuple[LeftOut, ...]) -> Part | None:
+    part = runnable_part(network)
+    return None if part is None else Part(part, not_run(network), found)
+
+
+def paired(left: Side, right: Side, names: Sequence[str]) -> Pairs:
+    """The networks that are compared: those named, else those of one name, else the only ones.
+
+    Args:
+        names: ``NAME``, or ``NAME=NAME`` where B calls it otherwise.
+
+    Raises:
+        UnknownNameError: no network has such a name.
+        UsageError: no two networks belong together.
+    """
+    if names:
+        return Pairs(tuple(_named(left, right, one) for one in names))
+    ours = {one.network.name: one for one in left.parts}
+    theirs = {one.network.name: one for one in right.parts}
+    shared = [name for name in ours if name in theirs]
+    if not shared and len(left.names) == len(right.names) == 1 == len(ours) == len(theirs):
+        return Pairs(((left.parts[0], right.parts[0]),))
+    if not shared:
+        raise UsageError(
+            f"no network of {right.path} is called as one of {left.path}",
+            remedy="Pair them with --network A=B; A holds "
+            f"{', '.join(left.names) or 'none'}; B holds {', '.join(right.names) or 'none'}.",
+        )
+    return Pairs(
+        tuple((ours[name], theirs[name]) for name in shared),
+        tuple(name for name in left.names if name not in shared),
+        tuple(name for name in right.names if name not in shared),
+    )
+
+
+def sides_named(names: Sequence[str]) -> tuple[str | None, str | None]:
+    """What A and B call the one network that is asked for; None where it is not one."""
+    if len(names) != 1:
+        return None, None
+    ours, _, theirs = names[0].partition("=")
+    return ours, theirs or ours
+
+
+def _named(left: Side, right: Side, said: str) -> tuple[Part, Part]:
+    if said in left.names or "=" not in said:
+        part = left.named(said)
+        only = len(right.names) == 1 and said not in right.names
+        return part, right.named(right.names[0] if only else said)
+    ours, _, theirs = said.partition("=")
+    return left.named(ours), right.named(theirs)
+
+
+def called_alike(other: Network, network: Network) -> tuple[Network, dict[str, str]]:
+    """B's network with the inputs called as A's, and A's outputs by what B calls them.
+
+    Where the names differ, inputs and outputs stand in their order, and have the same widths.
+
+    Raises:
+        UsageError: they cannot be the same: other numbers of inputs or outputs, or other widths.
+    """
+    theirs = [(one.name, one.width) for one in other.inputs]
+    ours = [(one.name, one.width) for one in network.inputs]
+    renamed = _matched(theirs, ours, "inputs", network)
+    widths, their_widths = network.widths(), other.widths()
+    outputs = _matched(
+        [(name, their_widths[name]) for name in other.outputs],
+        [(name, widths[name]) for name in network.outputs],
+        "outputs",
+        network,
+    )
+    changed = {old: new for old, new in renamed.items() if old != new}
+    if changed:
+        # through names that nothing else has, so that two may change places
+        between = {old: f"\0{number}" for number, old in enumerate(changed)}
+        other = other.with_inputs_named(between)
+        other = other.with_inputs_named({between[old]: new for old, new in changed.items()})
+        outputs = {changed.get(old, old): new for old, new in outputs.items()}
+    return replace(other, name=network.name), outputs
+
+
+def _matched(
+    theirs: list[tuple[str, int]], ours: list[tuple[str, int]], what: str, network: Network
+) -> dict[str, str]:
+    """From B's names to A's."""
+    by_name = sorted(theirs) == sorted(ours)
+    if by_name:
+        return {name: name for name, _ in theirs}
+    if [width for _, width in theirs] != [width for _, width in ours]:
+        shown = [", ".join(f"{name} [{width}]" for name, width in one) for one in (ours, theirs)]
+        raise UsageError(
+            f"the {what} of network {network.name} are {shown[0] or 'none'} in A and "
+            f"{shown[1] or 'none'} in B, so the two cannot be compared"
+        )
+    return {name: new for (name, _), (new, _) in zip(theirs, ours, strict=True)}
