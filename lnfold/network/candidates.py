@@ -15,14 +15,16 @@ import numpy as np
 
 from lnfold.checkpoint.storage import Storage
 from lnfold.checkpoint.variables import Variable
+from lnfold.network.claims import OUTPUT_ACTIVATION, Claim
 from lnfold.network.conventions import Order
 from lnfold.network.evidence import Fact, Source
+from lnfold.network.layer_order import Arrangement
 from lnfold.network.layers import Activation, Array, Layer, Network, Norm
 from lnfold.network.run import step_of
 from lnfold.network.settings import Settings
 
 EPSILONS: Final = (1e-12, 1e-3, 1e-5, 1e-6, 1e-8, 1e-7, 1e-4)
-_ACTIVATIONS: Final = (
+ACTIVATIONS: Final = (
     "relu",
     "tanh",
     "elu",
@@ -35,7 +37,7 @@ _ACTIVATIONS: Final = (
     "softplus",
     "identity",
 )
-_HEADS: Final = ("identity", "tanh", "sigmoid", "softmax", "relu", "softplus")
+HEADS: Final = ("identity", "tanh", "sigmoid", "softmax", "relu", "softplus")
 _PLACEHOLDERS: Final[dict[str, Any]] = {
     "activation": "relu",
     "output_activation": "tanh",
@@ -87,17 +89,20 @@ class Candidate:
         network: built under ``opened`` settings.
         order: None where there is no norm.
         choice: what was chosen of each open fact.
+        arrangement: of its layers, where others fit their shapes as well.
     """
 
     network: Network
     order: Order | None
     choice: Choice
+    arrangement: Arrangement | None = None
 
     @property
     def kind(self) -> tuple[Any, ...]:
         """What tells it from others, epsilon apart."""
         rest = tuple((what, one) for what, one in self.choice.items() if what != "--epsilon")
-        return (self.order, *rest)
+        key = None if self.arrangement is None else self.arrangement.key
+        return (key, self.order, *rest)
 
     @property
     def epsilon(self) -> float | None:
@@ -105,7 +110,8 @@ class Candidate:
         return found
 
     def __str__(self) -> str:
-        said = [self.order.value] if self.order is not None else []
+        said = [] if self.arrangement is None else [f"layers {self.arrangement}"]
+        said += [self.order.value] if self.order is not None else []
         heads = [one for one in self.choice if not one.startswith("--")]
         for what, one in self.choice.items():
             name = what.removeprefix("--")
@@ -136,7 +142,28 @@ class Candidate:
         if self.order is not None and given.order is None and given.layers is None:
             wiring = Fact(wiring.value, Source.EXAMPLES, where)
         outputs = tuple(same.get(one, one) for one in self.network.outputs)
-        return replace(self.network, layers=tuple(layers), outputs=outputs, wiring=wiring)
+        claims = [
+            replace(one, fact=Fact(one.fact.value, Source.EXAMPLES, where))
+            if one.fact.source.assumed
+            else one
+            for one in self.network.claims
+        ]
+        made = {layer.name for layer in layers if isinstance(layer, Activation)}
+        source = (Source.EXAMPLES, where)
+        if given.output_activation is not None:
+            source = (Source.OPTION, "--output-activation")
+        claims += [
+            Claim(OUTPUT_ACTIVATION, one, Fact("identity", *source), "--output-activation")
+            for one in outputs
+            if one not in made and given.layers is None
+        ]
+        return replace(
+            self.network,
+            layers=tuple(layers),
+            outputs=outputs,
+            wiring=wiring,
+            claims=tuple(claims),
+        )
 
 
 def _settled(layer: Layer, chosen: Any, where: str, given: Settings) -> Layer:
@@ -228,7 +255,7 @@ def hidden_choices(answers: Answers, settings: Settings, first: float | None) ->
         epsilons = usual if settings.epsilon is None else (settings.epsilon,)
     functions: tuple[Any, ...] = (None,)
     if "--activation" in used:
-        functions = _ACTIVATIONS if settings.activation is None else (settings.activation,)
+        functions = ACTIVATIONS if settings.activation is None else (settings.activation,)
     for epsilon in epsilons:
         for function in functions:
             chosen = {"--epsilon": epsilon, "--activation": function}
@@ -238,7 +265,7 @@ def hidden_choices(answers: Answers, settings: Settings, first: float | None) ->
 def head_choices(answers: Answers, output: str, settings: Settings) -> Iterator[Choice]:
     """Every choice of the activation of one output; an empty one where it has none."""
     heads = [one for one in answers.rests_on(output) if not one.startswith("--")]
-    functions = _HEADS if settings.output_activation is None else (settings.output_activation,)
+    functions = HEADS if settings.output_activation is None else (settings.output_activation,)
     if len(heads) != 1:
         yield {}
         return

@@ -9,7 +9,7 @@ complete.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lnfold.checkpoint.natural_order import natural_order
 from lnfold.checkpoint.variables import Variable
@@ -26,56 +26,82 @@ from lnfold.network.scopes import Group, VariableRole, scope_of
 from lnfold.network.settings import Settings
 
 
-def networks_from_names(
-    variables: Mapping[str, Variable],
-    groups: Mapping[str, Group],
-    settings: Settings,
-    places: Mapping[str, Place] | None = None,
-    strange: Mapping[str, Sequence[str]] | None = None,
-    pinned: Mapping[str, Arrangement] | None = None,
-) -> list[Network]:
-    """A network for every scope that holds dense layers in an order that can be told.
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What names, numbers and shapes say of the layers of a checkpoint.
 
-    Args:
+    Attributes:
         variables: all variables of the checkpoint, by name.
         groups: the parameters by scope.
-        settings: what the user says; it wins over what is assumed.
         places: the place of each layer in its model, by its scope, where objects tell it.
         strange: the scopes of layers of other kinds, by the scope that holds them.
-        pinned: the arrangement of the layers of some scopes; where one is given, only networks
-            of these scopes are built.
     """
-    places, strange = places or {}, strange or {}
-    networks: list[Network] = []
-    unplaced: dict[str, list[Group]] = {}
-    families = _families(groups)
-    numbered = numbered_layers(strange, variables)
-    if settings.layers is not None:
-        from lnfold.network.stated import stated_network
 
-        network, scopes = stated_network(families, numbered, variables, settings)
-        networks.append(network)
-        families = {scope: found for scope, found in families.items() if scope not in scopes}
-        settings = replace(settings, layers=None)
-    if pinned is not None:
-        families = {scope: one.groups for scope, one in pinned.items()}
-    for scope, family in families.items():
-        arrangement = None if pinned is None else pinned[scope]
-        chain = _chain(scope, family, variables, settings, places, arrangement)
-        if chain is None:
-            unplaced.setdefault(scope.partition("/")[0], []).extend(family)
-        else:
-            networks.append(
-                replace(
-                    chain,
-                    gaps=(*chain.gaps, *_doubts(strange.get(scope, ()), numbered.get(scope, ()))),
-                )
-            )
-    taken = {network.name for network in networks}
-    for scope, family in unplaced.items():
-        name = f"{scope or 'network'} (unwired)" if (scope or "network") in taken else scope
-        networks.append(_unwired(name or "network", family, variables, settings))
-    return networks
+    variables: Mapping[str, Variable]
+    groups: Mapping[str, Group]
+    places: Mapping[str, Place]
+    strange: Mapping[str, Sequence[str]]
+
+    @property
+    def numbered(self) -> dict[str, list[Group]]:
+        """The strange layers that shapes give a form, by the scope that holds them."""
+        return numbered_layers(self.strange, self.variables)
+
+    @property
+    def families(self) -> dict[str, list[Group]]:
+        """All layers by the scope that holds them, those in numbers too."""
+        found, numbered = _families(self.groups), self.numbered
+        return {
+            scope: [*found.get(scope, ()), *numbered.get(scope, ())]
+            for scope in {**found, **numbered}
+        }
+
+    def has_dense(self, scope: str) -> bool:
+        """Whether a scope holds a dense layer."""
+        return any(group.is_dense for group in self.families[scope])
+
+    def builder(self, scope: str, family: Sequence[Group], settings: Settings) -> ChainBuilder:
+        """A new builder of the layers of one scope."""
+        names = [name for group in family for name in group.members.values()]
+        return ChainBuilder(self.variables, settings, role_of(scope), convention_of(names))
+
+    def networks(self, settings: Settings) -> tuple[Network, ...]:
+        """A network for every scope that holds dense layers in an order that can be told.
+
+        The originals first. What the user says wins over what is assumed.
+        """
+        networks: list[Network] = []
+        unplaced: dict[str, list[Group]] = {}
+        families = _families(self.groups)
+        numbered = self.numbered
+        if settings.layers is not None:
+            from lnfold.network.stated import stated_network
+
+            network, scopes = stated_network(families, numbered, self.variables, settings)
+            networks.append(network)
+            families = {scope: found for scope, found in families.items() if scope not in scopes}
+            settings = replace(settings, layers=None)
+        for scope, family in families.items():
+            chain = _chain(self, scope, family, settings)
+            if chain is None:
+                unplaced.setdefault(scope.partition("/")[0], []).extend(family)
+            else:
+                doubts = _doubts(self.strange.get(scope, ()), numbered.get(scope, ()))
+                networks.append(replace(chain, gaps=(*chain.gaps, *doubts)))
+        taken = {network.name for network in networks}
+        for scope, family in unplaced.items():
+            name = f"{scope or 'network'} (unwired)" if (scope or "network") in taken else scope
+            networks.append(_unwired(self, name or "network", family, settings))
+        return tuple(sorted(networks, key=lambda network: bool(role_of(network.name).copy)))
+
+    def arranged(self, scope: str, arrangement: Arrangement, settings: Settings) -> Network:
+        """The network of one scope, its layers in an arrangement that is tried."""
+        network = _chain(self, scope, arrangement.groups, settings, arrangement)
+        assert network is not None  # an arrangement has a dense layer
+        placed = {one.scope for one in arrangement.groups}
+        strange = [one for one in self.strange.get(scope, ()) if one not in placed]
+        doubts = _doubts(strange, self.numbered.get(scope, ()))
+        return replace(network, gaps=(*network.gaps, *doubts))
 
 
 def _doubts(strange: Sequence[str], numbered: Sequence[Group]) -> list[Gap]:
@@ -106,30 +132,22 @@ def _families(groups: Mapping[str, Group]) -> dict[str, list[Group]]:
     return families
 
 
-def _builder(
-    scope: str, family: Sequence[Group], variables: Mapping[str, Variable], settings: Settings
-) -> ChainBuilder:
-    names = [name for group in family for name in group.members.values()]
-    return ChainBuilder(variables, settings, role_of(scope), convention_of(names))
-
-
 def _chain(
+    names: Names,
     scope: str,
     family: Sequence[Group],
-    variables: Mapping[str, Variable],
     settings: Settings,
-    places: Mapping[str, Place],
     arrangement: Arrangement | None = None,
 ) -> Network | None:
     """The layers of one scope, each reading the one before it; None where nothing tells which."""
     if not any(group.is_dense for group in family):
         return None
-    built = _builder(scope, family, variables, settings)
-    order = order_of_family(family, settings, built.convention, places)
+    built = names.builder(scope, family, settings)
+    order = order_of_family(family, settings, built.convention, names.places)
     widths = {group.scope: built.widths(group) for group in family if group.is_dense}
     sizes = {group.scope: built.size(group) for group in family if group.is_norm}
     joins = built.role.part == "critic"
-    found = arranged(family, widths, sizes, places, order.value, joins)
+    found = arranged(family, widths, sizes, names.places, order.value, joins)
     if arrangement is not None and (found is None or found.arrangement.key != arrangement.key):
         found = tried(arrangement)
     if found is None:
@@ -218,12 +236,10 @@ def _doubt_siblings(built: ChainBuilder, denses: Sequence[Group], outputs: Seque
         )
 
 
-def _unwired(
-    name: str, family: Sequence[Group], variables: Mapping[str, Variable], settings: Settings
-) -> Network:
+def _unwired(names: Names, name: str, family: Sequence[Group], settings: Settings) -> Network:
     """Layers of which nothing tells what they read: each on an input of its own."""
     by_scope = {group.scope: group for group in family}
-    built = _builder(name, family, variables, settings)
+    built = names.builder(name, family, settings)
     for scope in natural_order(by_scope):
         group = by_scope[scope]
         if group.is_dense:

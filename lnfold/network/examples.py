@@ -9,9 +9,8 @@ count as one candidate, the likeliest.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -19,22 +18,16 @@ import numpy as np
 from lnfold.errors import UsageError
 from lnfold.network.candidates import (
     EPSILONS,
-    Answers,
     Candidate,
-    head_choices,
-    hidden_choices,
-    opened,
 )
-from lnfold.network.conventions import Order
-from lnfold.network.example_arrays import matched, output_matches, rows_of
-from lnfold.network.layers import Array, Gap, Network, Norm
+from lnfold.network.chains import Names
+from lnfold.network.example_arrays import matched, rows_of
+from lnfold.network.layers import Array, Gap, Network
 from lnfold.network.rounding import largest_difference, measure_rounding
 from lnfold.network.run import run
-from lnfold.network.settings import Examples, Settings, is_meant
+from lnfold.network.settings import Examples, Settings
+from lnfold.network.trials import Trial, assumed_epsilon, trials_of
 
-Build = Callable[[Settings], tuple[Network, ...]]
-
-_FEW: Final = 8  # rows that every candidate answers
 _COMPARED: Final = 64  # rows that a close candidate answers
 _MOST: Final = 512  # rows that the accepted candidate answers
 _CLOSE: Final = 1e-2  # of the outputs' scale: far more than rounding, far less than a wrong fact
@@ -42,129 +35,49 @@ _HOPELESS: Final = 1000  # tolerances of the best candidate: no other's own can 
 _SHOWN: Final = 3  # candidates named in an error
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A candidate and how far it is from the examples; a tolerance of 0 was not measured."""
-
-    candidate: Candidate
-    outputs: Mapping[str, Array]
-    error: float
-    tolerance: float = 0.0
-
-    @property
-    def fits(self) -> bool:
-        return self.error <= self.tolerance
-
-    def __str__(self) -> str:
-        allowed = f" of an allowed {self.tolerance:.1e}" if self.tolerance else ""
-        return f"{self.candidate}: off by {self.error:.1e}{allowed}"
-
-
-def settled(build: Build, settings: Settings, notes: list[str]) -> tuple[Network, ...]:
+def settled(names: Names, settings: Settings, notes: list[str]) -> tuple[Network, ...]:
     """The networks, the one that the examples are of settled by them.
 
     Args:
-        build: the networks from names, under the settings given.
+        names: what is known of the layers without examples.
         settings: what the user says, examples included; facts it gives are not varied.
         notes: takes up what else came close.
 
     Raises:
-        UsageError: no candidate reproduces the examples, or several do.
+        UsageError: no candidate reproduces the examples, or several do, or not all were tried.
     """
     examples = settings.examples
     assert examples is not None
-    plain = build(replace(settings, examples=None))
+    plain = names.networks(replace(settings, examples=None))
     reasons: dict[str, str] = {}
+    unfinished: set[str] = set()
     trials = sorted(
-        _trials(build, plain, settings, examples, reasons), key=lambda trial: trial.error
+        trials_of(names, plain, settings, examples, reasons, unfinished),
+        key=lambda trial: trial.error,
     )
     trials = _judged(trials, settings, examples)
     fitting = [trial for trial in trials if trial.fits]
     if not fitting:
-        raise _refused(trials, reasons, examples)
+        raise _refused(trials, reasons, examples, unfinished)
     _expect_one_kind(fitting, examples)
-    best = min(fitting, key=lambda trial: _unlikelihood(trial.candidate, plain))
+    order = [*(network.name for network in plain), *names.families]
+    best = min(fitting, key=lambda trial: _unlikelihood(trial.candidate, plain, order))
     found = _complete(best, examples, settings)
+    if found.name in unfinished:
+        raise UsageError(
+            f"{best.candidate} reproduces the examples of {examples.where}, but not all of the "
+            f"arrangements in which the layers of {found.name} fit were tried",
+            remedy="Give --epsilon and --activation, so that all can be, or --layers.",
+        )
     error, tolerance = _compared(found, best, examples, _MOST)
     best = replace(best, error=error, tolerance=tolerance)
     if not best.fits:
-        raise _refused([best], reasons, examples)
+        raise _refused([best], reasons, examples, unfinished)
     _note(best, fitting, trials, examples, notes)
-    return tuple(found if one.name == found.name else one for one in plain)
-
-
-def _trials(
-    build: Build,
-    plain: Sequence[Network],
-    settings: Settings,
-    examples: Examples,
-    reasons: dict[str, str],
-) -> Iterator[Trial]:
-    """Every candidate of every network, compared on a few rows; why others are not tried."""
-    seen: set[object] = set()
-    for order in [settings.order] if settings.order else Order:
-        for network in build(opened(settings, order)):
-            if not is_meant(network.name, settings):
-                continue
-            structure = (network.name, *((one.name, one.inputs) for one in network.layers))
-            if structure in seen:
-                continue  # without a norm, all orders are one
-            seen.add(structure)
-            reason = _untried(network, examples)
-            if reason:
-                reasons.setdefault(network.name, reason)
-                continue
-            normed = any(isinstance(layer, Norm) for layer in network.layers)
-            assumed = _assumed_epsilon(plain, network.name)
-            yield from _of_network(network, order if normed else None, settings, examples, assumed)
-
-
-def _untried(network: Network, examples: Examples) -> str:
-    """Why a network cannot be tried; empty where it can."""
-    if not network.complete:
-        return network.gaps[0].what
-    if matched(network, examples) is None:
-        takes = ", ".join(f"{one.name} [{one.width}]" for one in network.inputs)
-        return f"it takes {takes}"
-    if not output_matches(network, examples):
-        widths = network.widths()
-        return "it delivers " + ", ".join(f"{one} [{widths[one]}]" for one in network.outputs)
-    return ""
-
-
-def _assumed_epsilon(networks: Sequence[Network], name: str) -> float | None:
-    for network in networks:
-        for layer in network.layers:
-            if network.name == name and isinstance(layer, Norm):
-                return layer.epsilon.value
-    return None
-
-
-def _of_network(
-    network: Network,
-    order: Order | None,
-    settings: Settings,
-    examples: Examples,
-    assumed: float | None,
-) -> Iterator[Trial]:
-    inputs = matched(network, examples)
-    assert inputs is not None  # or it would not be tried
-    answers = Answers(network, rows_of(inputs, _FEW))
-    for expected in output_matches(network, examples):
-        few = rows_of(expected, _FEW)
-        for hidden in hidden_choices(answers, settings, assumed):
-            # outputs share nothing but what is hidden, so each is judged alone
-            by_output = [
-                [
-                    (head, largest_difference({output: answers(output, {**hidden, **head})}, few))
-                    for head in head_choices(answers, output, settings)
-                ]
-                for output in expected
-            ]
-            for chosen in itertools.product(*by_output):
-                choice = {key: one for head, _ in chosen for key, one in head.items()}
-                error = max(error for _, error in chosen)
-                yield Trial(Candidate(network, order, {**hidden, **choice}), expected, error)
+    if any(one.name == found.name for one in plain):
+        return tuple(found if one.name == found.name else one for one in plain)
+    read = set(found.variables())
+    return (found, *(one for one in plain if read.isdisjoint(one.variables())))
 
 
 def _judged(trials: list[Trial], settings: Settings, examples: Examples) -> list[Trial]:
@@ -225,26 +138,34 @@ def _expect_one_kind(fitting: Sequence[Trial], examples: Examples) -> None:
         listed = "; ".join(map(str, list(kinds.values())[:_SHOWN]))
         raise UsageError(
             f"several candidates reproduce the examples of {examples.where}: {listed}",
-            remedy="Give more rows, or --order and --activation.",
+            remedy="Give more rows, or --layers.",
         )
 
 
-def _unlikelihood(candidate: Candidate, plain: Sequence[Network]) -> tuple[int, int]:
+def _unlikelihood(
+    candidate: Candidate, plain: Sequence[Network], names: Sequence[str]
+) -> tuple[int, int]:
     """The first network, then the epsilon that its library takes, then the usual ones."""
-    names = [network.name for network in plain]
     epsilon = candidate.epsilon
-    if epsilon is None or epsilon == _assumed_epsilon(plain, candidate.network.name):
+    if epsilon is None or epsilon == assumed_epsilon(plain, candidate.network.name):
         rank = -1
     else:
         rank = EPSILONS.index(epsilon) if epsilon in EPSILONS else len(EPSILONS)
     return names.index(candidate.network.name), rank
 
 
-def _refused(trials: Sequence[Trial], reasons: Mapping[str, str], examples: Examples) -> UsageError:
+def _refused(
+    trials: Sequence[Trial],
+    reasons: Mapping[str, str],
+    examples: Examples,
+    unfinished: Collection[str],
+) -> UsageError:
     if trials:
         closest = "; ".join(map(str, trials[:_SHOWN]))
+        left = ", ".join(sorted(unfinished))
         return UsageError(
-            f"no candidate reproduces the examples of {examples.where}; the closest: {closest}"
+            f"no candidate reproduces the examples of {examples.where}; the closest: {closest}",
+            remedy=f"Not all arrangements of {left} were tried: give --layers." if left else None,
         )
     given = ", ".join(f"{name} {list(one.shape)}" for name, one in examples.inputs.items())
     said = "; ".join(f"{name}: {reason}" for name, reason in list(reasons.items())[:_SHOWN])

@@ -11,12 +11,11 @@ is used. Options win over assumptions and may not contradict a graph or a config
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lnfold.checkpoint.variables import Checkpoint, Variable
+from lnfold.checkpoint.variables import Checkpoint
 from lnfold.errors import DamagedError, GraphError, UsageError
 from lnfold.network.constants import Constants
 from lnfold.network.contradictions import check_against_evidence, check_functions, check_layers
@@ -24,7 +23,6 @@ from lnfold.network.dataflow import networks_of
 from lnfold.network.graph import Graph
 from lnfold.network.layers import Dense, Network
 from lnfold.network.recovery import Recovery, unused_variables
-from lnfold.network.roles import role_of
 from lnfold.network.saved_model import read_meta_graph, read_saved_model
 from lnfold.network.scopes import VariableRole, groups, strange_layers, variable_roles
 from lnfold.network.settings import Settings, is_meant
@@ -212,26 +210,20 @@ def _from_names(
     notes: list[str],
 ) -> tuple[Network, ...]:
     # what only this evidence needs is imported here: with a graph beside it, start-up is free of it
-    from lnfold.network.chains import networks_from_names
+    from lnfold.network.chains import Names
     from lnfold.network.positions import layer_places
 
     grouped, places = groups(roles), layer_places(checkpoint)
     strange = strange_layers(checkpoint, roles)
-    variables: Mapping[str, Variable] = checkpoint
-
-    def networks(tried: Settings) -> tuple[Network, ...]:
-        found = networks_from_names(variables, grouped, tried, places, strange)
-        return tuple(sorted(found, key=lambda network: bool(role_of(network.name).copy)))
-
-    if settings.examples is None or not any(one.is_dense for one in grouped.values()):
-        found = networks(settings)
+    names = Names(checkpoint, grouped, places, strange)
+    if settings.examples is None or not any(names.has_dense(one) for one in names.families):
+        found = names.networks(settings)
         notes.extend(_dueling(found))
         return found
     from lnfold.network.candidates import read_once
     from lnfold.network.examples import settled
 
-    variables = read_once(checkpoint)
-    return settled(networks, settings, notes)
+    return settled(replace(names, variables=read_once(checkpoint)), settings, notes)
 
 
 def _dueling(networks: tuple[Network, ...]) -> list[str]:

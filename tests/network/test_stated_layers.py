@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,13 @@ def blocks(scope: str = "pi/", leaves: tuple[str, str] = ("kernel", "bias")) -> 
     return {name: one.astype(np.float32) for name, one in arrays.items()}
 
 
-def truth(arrays: Arrays, x: np.ndarray, scope: str = "pi/") -> np.ndarray:
-    """What STATED says, in float64, epsilon 1e-3."""
+def truth(
+    arrays: Arrays,
+    x: np.ndarray,
+    scope: str = "pi/",
+    second: Callable[[np.ndarray], np.ndarray] = np.tanh,
+) -> np.ndarray:
+    """What STATED says, in float64, epsilon 1e-3; ``second`` is the activation behind bn."""
     arrays = {name: one.astype(float) for name, one in arrays.items()}
 
     def dense(layer: str, x: np.ndarray) -> np.ndarray:
@@ -53,7 +59,7 @@ def truth(arrays: Arrays, x: np.ndarray, scope: str = "pi/") -> np.ndarray:
     spread = np.sqrt(y.var(1, keepdims=True) + 1e-3)
     y = np.maximum(scaled("ln", (y - y.mean(1, keepdims=True)) / spread), 0)
     y = dense("fc1", y) - arrays[f"{scope}bn/moving_mean"]
-    y = np.tanh(scaled("bn", y / np.sqrt(arrays[f"{scope}bn/moving_variance"] + 1e-3)))
+    y = second(scaled("bn", y / np.sqrt(arrays[f"{scope}bn/moving_variance"] + 1e-3)))
     return dense("out", y)
 
 
