@@ -18,13 +18,10 @@ from lnfold.network.running.backward_bound import backward_bound
 from lnfold.network.running.probes import probed
 from lnfold.network.running.running_bound import exact_values, running_bound
 
-BLOCK_NUMBERS: Final = (
-    2**16
-)  # of all values of a block of rows: half a megabyte for an array of them
-BACKWARD_WORK: Final = 2**29  # multiplications of all backward passes: about a second of one core
-UNIT_WORK: Final = (
-    32  # what is done to a unit of a value, in multiplications with a kernel's numbers
-)
+BLOCK_NUMBERS: Final = 2**16  # of all values of a block of rows: an array of them is half a MB
+LEAST_ROWS: Final = 64  # of a block, so that a wide kernel is read for many rows at once
+BACKWARD_WORK: Final = 2**32  # multiplications of all backward passes: about a second of one core
+UNIT_WORK: Final = 32  # what a unit of a value costs, in numbers of a kernel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +65,7 @@ def measure_rounding(network: Network, inputs: Array | Mapping[str, Array]) -> R
     rows = len(next(iter(given.values())))
     units = sum(network.widths().values())
     joined = joins_rows(network)
-    size = rows if joined else max(BLOCK_NUMBERS // max(units, 1), 1)
+    size = rows if joined else max(BLOCK_NUMBERS // max(units, 1), LEAST_ROWS)
     backward = not joined and _backward_work(network, rows) <= BACKWARD_WORK
     alike = alike_units(network)
     found: list[dict[str, list[Array]]] = [{name: [] for name in network.outputs} for _ in "dep"]

@@ -227,6 +227,31 @@ def test_norms_of_one_and_two_units_are_told(units: int, precision: str):
     assert np.median(rounding.proved["y"]) < 1000 * ROUNDOFF[precision]
 
 
+def test_a_product_counts_the_terms_that_are_not_zero():
+    """(terms + 1)·u·Σ|terms|: the bias is a term where it is not 0, and the kernel rounds once."""
+    kernel = Parameter(np.array([[1, 2, 0], [4, 8, 0], [0, 1, 0]], np.float32), ("k",))
+    bias = Parameter(np.array([2, 0, 5], np.float32), ("b",))
+    network = layers(Dense("y", ("x",), "", kernel, bias), width=3)
+    proved = measure_rounding(network, {"x": np.array([[1.0, -3, 2], [1, 0, 0]])}).proved["y"]
+
+    u = ROUNDOFF["float32"]
+    expected = np.array([[4 * 15, 4 * 28, 0], [3 * 3, 2 * 2, 0]]) * u
+    np.testing.assert_allclose(proved, expected, rtol=1e-5)
+
+
+def test_a_norm_counts_its_mean_and_tensorflows_spelling():
+    """At z = 0 remain the mean, (N + 1)·u·mean|x|/s, and x·inv + (beta − mean·inv), 5·u·|x|/s."""
+    units, middle = 33, 100.0
+    norm = LayerNorm("y", ("x",), "", None, None, Fact(1e-5, Source.GRAPH))
+    x = middle + np.arange(-16, 17)[None, :] / 8
+    rounding = measure_rounding(layers(norm, width=units), {"x": x})
+
+    s = np.sqrt(x.var() + 1e-5)
+    expected = (units + 1 + 5) * ROUNDOFF["float32"] * middle / s
+    assert rounding.double["y"][0, 16] == 0
+    assert expected <= rounding.proved["y"][0, 16] <= 1.05 * expected
+
+
 @pytest.mark.parametrize("units", [64, 256, 1024])
 def test_units_that_round_alike_are_counted_together(units: int):
     """The sum of many equal units is off by many times one unit's rounding, not by the root."""
