@@ -118,20 +118,30 @@ def refuse(target: str, *, of_checkpoint: bool = False) -> None:
     read = _read_with(target, standing)
     if read is not None:
         raise _refused(f"belongs to {read}, which was read", target)
+    if os.path.basename(target) == STATE_FILE:
+        raise _refused(
+            "is the name under which TensorFlow keeps which checkpoint is the newest", target
+        )
     if not of_checkpoint:
         _refuse_parts(target, there=identity is not None)
     if identity is not None:
         prefixes = set(map(stem, standing))
         for part in _parts_beside(standing):
-            if (not of_checkpoint or stem(part) in prefixes) and _is_file(part, identity):
+            replaceable = of_checkpoint and os.path.basename(part) != STATE_FILE
+            if (not replaceable or stem(part) in prefixes) and _is_file(part, identity):
                 raise _refused(f"is {part}, a file of a checkpoint beside what was read", target)
 
 
 def refuse_descriptor(descriptor: int, target: str) -> None:
     """OutputError if what a stream is redirected to is a file that was read."""
     identity = identity_of(os.fstat(descriptor))
-    if any(one[:2] == identity[:2] for one in _current.files.values()):
-        raise _refused("is an input, and nothing that was read is written to", target)
+    read = _current.files
+    if any(one[:2] == identity[:2] for one in read.values()) or any(
+        _is_file(part, identity) for part in _parts_beside(read)
+    ):
+        raise _refused(
+            "is an input or belongs to one, and nothing that was read is written to", target
+        )
 
 
 def _read_with(target: str, read: Iterable[str]) -> str | None:
@@ -151,10 +161,6 @@ def _read_with(target: str, read: Iterable[str]) -> str | None:
 
 def _refuse_parts(target: str, there: bool) -> None:
     """OutputError for a name that makes the output a file of a checkpoint, read or not."""
-    if os.path.basename(target) == STATE_FILE:
-        raise _refused(
-            "is the name under which TensorFlow keeps which checkpoint is the newest", target
-        )
     folder = saved_model_around(target)
     if folder is not None:
         raise _refused(f"belongs to the SavedModel {folder}", target)
