@@ -22,8 +22,17 @@ _LONGEST: Final = 32  # operations between a flag and its use
 _DEEPEST: Final = 4  # flags combined of flags
 
 
-def truth(nodes: Mapping[str, Node], tensor: str, depth: int = 0) -> bool | None:
-    """The value of a flag at inference, or None where it depends on a value."""
+def truth(
+    nodes: Mapping[str, Node],
+    tensor: str,
+    depth: int = 0,
+    off: dict[str, None] | None = None,
+) -> bool | None:
+    """The value of a flag at inference, or None where it depends on a value.
+
+    Args:
+        off: takes up the flags that nothing gives a value, and that are taken as off.
+    """
     negated = False
     if depth > _DEEPEST:
         return None
@@ -35,12 +44,25 @@ def truth(nodes: Mapping[str, Node], tensor: str, depth: int = 0) -> bool | None
             array = node.constant()
             return bool(array.reshape(-1)[0]) != negated if array.size == 1 else None
         if node.op in ("Placeholder", "PlaceholderV2"):
-            return negated if node.number("dtype", 0) == _BOOL else None
+            if node.number("dtype", 0) != _BOOL:
+                return None
+            if off is not None:
+                off[node.name] = None
+            return negated
         if node.op == "LogicalNot":
             negated = not negated
         elif node.op in ("LogicalAnd", "LogicalOr") and len(node.inputs) == 2:
-            sides = [truth(nodes, one, depth + 1) for one in node.inputs]
+            taken: list[dict[str, None]] = [{}, {}]
+            sides = [
+                truth(nodes, one, depth + 1, found)
+                for one, found in zip(node.inputs, taken, strict=True)
+            ]
             decisive = node.op == "LogicalOr"
+            if off is not None:
+                # the side that decides alone says whether anything had to be taken as off
+                deciding = [one for side, one in zip(sides, taken, strict=True) if side is decisive]
+                for found in [min(deciding, key=len)] if deciding else taken:
+                    off.update(found)
             if decisive in sides:
                 return decisive != negated
             return (not decisive) != negated if None not in sides else None
@@ -53,11 +75,16 @@ def truth(nodes: Mapping[str, Node], tensor: str, depth: int = 0) -> bool | None
 
 
 class Conditionals:
-    """The conditionals of one graph, looked for with so many steps in all."""
+    """The conditionals of one graph, looked for with so many steps in all.
+
+    Attributes:
+        off: the flags that decided a branch although nothing gives them a value.
+    """
 
     def __init__(self, nodes: Mapping[str, Node], where: str) -> None:
         self._nodes = nodes
         self._where = where
+        self.off: dict[str, None] = {}
         self._steps_left = max(_MOST_STEPS, _STEPS_A_NODE * len(nodes))
 
     def arriving(self, merge: Node) -> str | None:
@@ -76,7 +103,7 @@ class Conditionals:
         for index in (0, 1):
             for flag, outputs in sides[index].items():
                 if outputs == {index} and sides[1 - index].get(flag, {1 - index}) == {1 - index}:
-                    value = truth(self._nodes, flag)
+                    value = truth(self._nodes, flag, off=self.off)
                     if value is not None:
                         return merge.inputs[int(value)]
         return None

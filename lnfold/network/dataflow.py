@@ -61,7 +61,8 @@ def networks_of(graph: Graph, constants: Constants, output: str | None = None) -
     """
     finder = _Finder(graph, constants)
     if output is not None:
-        return Networks(tuple(finder.named([finder.network_ending_at(output)])))
+        network = finder.network_ending_at(output)
+        return Networks(tuple(finder.named([network])), tuple(finder.taken_off()))
     return finder.networks()
 
 
@@ -100,7 +101,13 @@ class _Finder:
                 notes.append(f"network {network.name} was left out: {error}")
             else:
                 networks.append(network)
+        notes.extend(self.taken_off())
         return Networks(tuple(self.named(networks)), tuple(notes))
+
+    def taken_off(self) -> Iterator[str]:
+        """What is assumed of flags such as is_training, which no file holds."""
+        for name in self.patterns.constants.passage.conditionals.off:
+            yield f"flag '{name}' is taken as off, as at inference: nothing gives it a value"
 
     def network_ending_at(self, output: str) -> Network:
         """The network that delivers one node's value; UnknownNameError where there is none."""

@@ -32,7 +32,7 @@ class Passage:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.shapes = Shapes(graph)
-        self._conditionals = Conditionals(graph.nodes, graph.where)
+        self.conditionals = Conditionals(graph.nodes, graph.where)
         self._same: dict[str, str | None] = {}
         self._behind: dict[str, str] = {}
         self.narrowed: dict[str, int] = {}  # tensor → DataType that a cast takes its values to
@@ -53,7 +53,7 @@ class Passage:
             index = int(tensor.partition(":")[2] or 0)
             return node.inputs[index] if index < len(node.inputs) else None
         if node.op in ("Merge", "RefMerge"):
-            return self._conditionals.arriving(node)
+            return self.conditionals.arriving(node)
         if node.op in ("Pad", "PadV2") and len(node.inputs) > 1:
             paddings = self.graph.node(node.inputs[1])
             nothing = paddings.is_constant and not paddings.constant().any()

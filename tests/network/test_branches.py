@@ -65,3 +65,11 @@ def test_a_flag_that_is_computed_is_not_guessed(tmp_path: Path):
     (network,) = recovered(tmp_path, ARRAYS, *with_flag(*flag)).networks
 
     assert "activation" not in [layer.kind for layer in network.layers]
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_flag_that_nothing_gives_a_value_is_said_to_be_taken_as_off(tmp_path: Path, name: str):
+    """What a placeholder is fed with stands in no file: where it decides, a note names it."""
+    notes = recovered(tmp_path, ARRAYS, *with_flag(*FLAGS[name][0])).notes
+    named = {"unfed": "flag 'flag' is taken as off", "both": "flag 'p' is taken as off"}
+    assert [one.partition(",")[0] for one in notes] == ([named[name]] if name in named else [])
