@@ -16,7 +16,7 @@ from lnfold.network.layers import Activation, Array, Layer, Norm
 from lnfold.network.run import step_of
 from lnfold.network.scopes import Group
 
-_MOST_VALUES: Final = 3_000_000  # of layers: one for every epsilon and activation
+_MOST_VALUES: Final = 8_000_000  # of layers: one for every epsilon and activation
 _MOST_LAYERS: Final = 60_000  # computed, however few values each has
 
 Step = Callable[[Array], Array]

@@ -56,10 +56,6 @@ class Names:
             for scope in {**found, **numbered}
         }
 
-    def has_dense(self, scope: str) -> bool:
-        """Whether a scope holds a dense layer."""
-        return any(group.is_dense for group in self.families[scope])
-
     def builder(self, scope: str, family: Sequence[Group], settings: Settings) -> ChainBuilder:
         """A new builder of the layers of one scope."""
         names = [name for group in family for name in group.members.values()]

@@ -216,7 +216,9 @@ def _from_names(
     grouped, places = groups(roles), layer_places(checkpoint)
     strange = strange_layers(checkpoint, roles)
     names = Names(checkpoint, grouped, places, strange)
-    if settings.examples is None or not any(names.has_dense(one) for one in names.families):
+    if settings.examples is None or not any(
+        group.is_dense for family in names.families.values() for group in family
+    ):
         found = names.networks(settings)
         notes.extend(_dueling(found))
         return found

@@ -18,7 +18,7 @@ from lnfold.network.run import step_of
 from lnfold.network.scopes import Group, VariableRole
 from lnfold.network.settings import Examples, Settings
 
-_ROWS = 3  # that every arrangement answers; a wrong one is off by about the outputs' own size
+_ROWS = 2  # that every arrangement answers; a wrong one is off by about the outputs' own size
 
 Builder = Callable[[], ChainBuilder]
 

@@ -88,7 +88,7 @@ def _built(
         name = scope or "network"
         if settings.layers is not None or not is_meant(name, settings):
             continue
-        if not names.has_dense(scope):
+        if not any(group.is_dense for group in family):
             continue
         heads = max((len(one.outputs) for one in plain if one.name == name), default=1)
         build = partial(names.builder, scope, family, settings)
