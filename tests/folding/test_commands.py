@@ -142,15 +142,14 @@ def test_expected_arrays_bring_their_inputs_along(sample: Path) -> None:
 
 
 def test_a_network_is_compared_around_what_is_not_run(real: Path, tmp_path: Path) -> None:
-    """The folded speech enhancer and the original, as SavedModels and as an archive."""
+    """The folded speech enhancer and the original: what is not run is the same in both."""
     source = real / "dtln_savedmodel"
-    for output, form in (("model", "stock"), ("model.npz", "rms")):
-        result = invoke(fold, source, "--output", tmp_path / output, "--form", form)
-        assert (result.exception, result.return_value) == (None, 0)
-        for pair in ((source, tmp_path / output), (tmp_path / output, source)):
-            compared = invoke(check, *pair)
-            assert (compared.exception, compared.return_value) == (None, 0)
-            assert "not run, its values drawn: RFFT" in compared.stdout
+    result = invoke(fold, source, "--output", tmp_path / "model")
+    assert (result.exception, result.return_value) == (None, 0)
+    compared = invoke(check, source, tmp_path / "model")
+    assert (compared.exception, compared.return_value) == (None, 0)
+    assert "agrees around what is not run: " in compared.stdout
+    assert "not run, its values drawn: RFFT" in compared.stdout
 
 
 @pytest.mark.parametrize(

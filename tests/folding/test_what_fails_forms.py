@@ -25,6 +25,7 @@ from lnfold.folding.rewrite import bias_of, dense_with, matrix, replaced
 from lnfold.folding.side_channel import SIDE_CHANNEL, triangle_of
 from lnfold.folding.sign import SIGN
 from lnfold.folding.steps import Form
+from lnfold.folding.storing import stored
 from lnfold.network.layers import (
     Clip,
     Dense,
@@ -179,7 +180,7 @@ def test_e32_the_first_of_two_norms_leaves_its_epsilon() -> None:
 
 
 def test_e38_constant_rows_are_noise_in_the_original_and_zero_once_centred() -> None:
-    """Equal units far from 0 divide rounding noise by sqrt(epsilon); folded they give 0."""
+    """Equal units far from 0 divide rounding noise by sqrt(epsilon); centred they give 0."""
     build = Builder()
     x = build.input(5)
     column = build.random.standard_normal((5, 1))
@@ -189,7 +190,9 @@ def test_e38_constant_rows_are_noise_in_the_original_and_zero_once_centred() -> 
     inputs = observations(network, 200)
 
     assert np.abs(run(network, inputs, np.float32)[network.outputs[0]]).max() > 0.01
-    folded = fold(network, Choice(Form.RMS)).network
+    # float64 is not sure of the outputs either, so that nothing proves the fold
+    assert not fold(network, Choice(Form.RMS)).certificates
+    folded = stored(apply(network, CENTRE, FREE)[0], network, False)
     assert np.abs(run(folded, inputs, np.float32)[network.outputs[0]]).max() == 0
 
 
