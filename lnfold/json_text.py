@@ -6,14 +6,25 @@ import json
 import math
 from typing import Any
 
-import numpy as np
-
 from lnfold.figures import printable
+
+_INDENTED = json.JSONEncoder(indent=2, sort_keys=True, allow_nan=False)
+_ON_ONE_LINE = json.JSONEncoder(sort_keys=True, allow_nan=False)
 
 
 def json_text(record: Any) -> str:
     """The record as text ending in a line break; NaN and infinities become null."""
-    return json.dumps(strict(record), indent=2, sort_keys=True, allow_nan=False) + "\n"
+    return _visible(_INDENTED.encode(strict(record))) + "\n"
+
+
+def one_line(record: Any) -> str:
+    """The same on one line, without the line break at its end."""
+    return _visible(_ON_ONE_LINE.encode(strict(record)))
+
+
+def _visible(text: str) -> str:
+    # the one control character that JSON lets pass
+    return text.replace("\x7f", "\\u007f")
 
 
 def strict(value: Any) -> Any:
@@ -22,7 +33,7 @@ def strict(value: Any) -> Any:
         return {strict(key): strict(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [strict(one) for one in value]
-    if isinstance(value, np.generic):
+    if type(value).__module__ == "numpy":
         value = value.item()
     if isinstance(value, float):
         return value if math.isfinite(value) else None

@@ -11,6 +11,7 @@ ORDER = ["checkpoint", "network", "relations", "checking", "folding", "report", 
 ANYWHERE = {
     "errors",
     "figures",
+    "csv_text",
     "json_text",
     "file_names",
     "files_read",

@@ -8,10 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from io import StringIO
 
 import click
 
 from lnfold.cli import printing
+from lnfold.cli.echo import echo
 from lnfold.cli.fault import EXIT_CODE, report_fault
 from lnfold.cli.signals import Stopped, ended_by_signals
 from lnfold.errors import LnfoldError
@@ -111,16 +113,19 @@ def _run(arguments: Sequence[str] | None) -> int:
             code = lnfold.main(arguments, prog_name="lnfold", standalone_mode=False)
             sys.stdout.flush()
     except LnfoldError as error:
-        click.echo(f"lnfold: {printable(str(error))}", err=True)
+        echo(f"lnfold: {printable(str(error))}", err=True)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        said = error.format_message()  # what was typed stands in it
+        echo(shown.getvalue().replace(said, printable(said)), err=True, nl=False)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("lnfold: stopped", err=True)
+        echo("lnfold: stopped", err=True)
         return 130
     except Stopped as stopped:
-        click.echo("lnfold: stopped", err=True)
+        echo("lnfold: stopped", err=True)
         return stopped.exit_code
     except ReaderLeft:
         return 0

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
 from lnfold.checking.observations import given
 from lnfold.checkpoint import Checkpoint
 from lnfold.checkpoint.array_file import read_arrays
+from lnfold.cli.echo import echo
 from lnfold.errors import UsageError
 from lnfold.export.archive import write_networks
 from lnfold.figures import figure, printable
@@ -46,21 +45,21 @@ def approximate_networks(
     if output is not None:
         entries = [({"form": "frozen-deviation"}, one.network) for one in found.values()]
         write_networks(checkpoint, entries, output, overwrite=force)
-        click.echo(f"wrote {output}", err=True)
+        echo(f"wrote {output}", err=True)
     if json_wanted:
         record = {name: _record(one) for name, one in found.items()}
-        click.echo(json_text({"schema_version": 1, "approximations": record}), nl=False)
+        echo(json_text({"schema_version": 1, "approximations": record}), nl=False)
         return
     for name, one in found.items():
-        click.echo(f"{printable(name)}   APPROXIMATE: one constant in place of every s(x)")
+        echo(f"{printable(name)}   APPROXIMATE: one constant in place of every s(x)")
         for layer in one.layers:
-            click.echo(
+            echo(
                 f"  {printable(layer.layer)}: c = {figure(layer.deviation, 3)}, off by "
                 f"{figure(layer.error)}, at most {figure(layer.bound)} while |1 − s/c| is "
                 f"below {figure(layer.variation)}"
             )
         largest, scale = figure(one.output_error), figure(one.output_scale)
-        click.echo(f"  the outputs are off by up to {largest} of {scale}")
+        echo(f"  the outputs are off by up to {largest} of {scale}")
 
 
 def _record(one: Approximated) -> dict[str, object]:

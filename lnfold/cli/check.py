@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
 
+from lnfold.cli.echo import echo
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.printing import leave_stdout_to
 from lnfold.cli.terminal_width import terminal_width
@@ -174,7 +174,7 @@ class _Check:
         network = one.network
         observed = drawn(network) if arrays is None else given(network, arrays, path)
         if observed.told:
-            click.echo(f"{network.name}: inputs told by name or width: {observed.told}", err=True)
+            echo(f"{network.name}: inputs told by name or width: {observed.told}", err=True)
         checking = Checking.of(network, observed)
         found = self._compared(checking, one, other)
         self.compared[network.name] = replace(found, around=one.around)
@@ -227,12 +227,12 @@ def _report(
             name: {**comparison_record(one), "assumed": assumed.get(name, "")}
             for name, one in compared.items()
         }
-        click.echo(json_text({"schema_version": 1, "networks": record, **alone}), nl=False)
+        echo(json_text({"schema_version": 1, "networks": record, **alone}), nl=False)
         return
     width = terminal_width()
     for facts in dict.fromkeys(assumed.values()):
-        click.echo(f"assumed: {printable(facts)}")
+        echo(f"assumed: {printable(facts)}")
     for name, one in compared.items():
-        click.echo(comparison_text(name, one, width), file=sys.stdout)
+        echo(comparison_text(name, one, width))
     for line in unpaired_text(pairs.only_left, pairs.only_right, width):
-        click.echo(line, file=sys.stdout)
+        echo(line)

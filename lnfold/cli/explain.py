@@ -8,6 +8,7 @@ import click
 
 from lnfold.checkpoint import open_checkpoint
 from lnfold.cli.box import box_options
+from lnfold.cli.echo import echo
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.progress import progress
 from lnfold.cli.terminal_width import terminal_width
@@ -61,7 +62,7 @@ def command(
         texts = [as_text(explain(one, copies, layer, unit), width) for one in full.networks]
     if not texts:
         texts = ["No dense layer was found, so there is no network to explain.\n"]
-    click.echo("\n\n".join(texts), nl=False)
+    echo("\n\n".join(texts), nl=False)
     return 0
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 
-import click
-
+from lnfold.cli.echo import echo
 from lnfold.figures import printable
 
 TYPE_CHECKING = False
@@ -26,8 +25,8 @@ def report_fault(error: Exception) -> int:
     if os.environ.get(TRACEBACK, "0") not in ("", "0"):
         import traceback
 
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-    click.echo(
+        echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    echo(
         f"lnfold: {_what_happened(error)}. That says nothing about the checkpoint. Please report "
         f"it to whoever you have lnfold from, with what the same command prints after "
         f"{TRACEBACK}=1.",

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lnfold.checkpoint import Checkpoint, open_checkpoint
+from lnfold.cli.echo import echo
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.printing import leave_stdout_to
 from lnfold.errors import CannotTellError, UsageError
@@ -135,7 +136,7 @@ def command(
         if json_wanted:
             from lnfold.export.certificates import certificate_text
 
-            click.echo(certificate_text(checkpoint, folded, unfolded), nl=False)
+            echo(certificate_text(checkpoint, folded, unfolded), nl=False)
         else:
             _print(folded, unfolded)
     refused = bool(unfolded) or any(one.refusals for one in folded)
@@ -279,12 +280,12 @@ def _write_html(
 
 def _say_written(written: Sequence[str], output: str | None) -> None:
     for one in written:
-        click.echo(f"wrote {one}", err=True)
+        echo(f"wrote {one}", err=True)
     if output is not None and f"{output}.index" in written:
         folder = os.path.dirname(output)
         state = os.path.join(folder, STATE_FILE)
         if state not in written:
-            click.echo(
+            echo(
                 f"which checkpoint of {folder or 'this folder'} is the newest stays as it is; "
                 f"--newest makes it this one",
                 err=True,
@@ -294,6 +295,6 @@ def _say_written(written: Sequence[str], output: str | None) -> None:
 def _print(folded: Sequence[Folded], unfolded: Sequence[NotFolded]) -> None:
     from lnfold.export.summary import not_folded_summary, summary
 
-    click.echo(summary(folded), nl=bool(folded))
+    echo(summary(folded), nl=bool(folded))
     for one in unfolded:
-        click.echo(not_folded_summary(one))
+        echo(not_folded_summary(one))

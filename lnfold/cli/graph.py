@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from lnfold.checkpoint import open_checkpoint
+from lnfold.cli.echo import echo
 from lnfold.cli.facts import fact_options, settings
 from lnfold.errors import UnknownNameError
 from lnfold.network.diagram import Format, diagram
@@ -38,4 +39,4 @@ def command(path: str, network: str | None, form: str, **facts: Any) -> None:
         if not recovery.networks:
             raise UnknownNameError("the checkpoint holds no network", file=checkpoint.path)
         chosen = recovery.networks[0] if network is None else recovery.named(network)
-        click.echo(diagram(chosen, Format(form)), nl=False)
+        echo(diagram(chosen, Format(form)), nl=False)

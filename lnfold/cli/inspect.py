@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
 from lnfold.checkpoint import open_checkpoint
 from lnfold.cli.box import box_options
+from lnfold.cli.echo import echo, echo_rendered, rendered
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.printing import leave_stdout_to
 from lnfold.cli.progress import progress
@@ -86,23 +86,12 @@ def command(
         if output is None and json_wanted:
             from lnfold.report.json_report import as_json
 
-            click.echo(as_json(report), nl=False)
+            echo(as_json(report), nl=False)
         elif output is None:
-            sys.stdout.write(_text(report, explain, file=sys.stdout, width=terminal_width()))
+            from lnfold.report.terminal import TerminalReport
+
+            echo_rendered(TerminalReport(report, explain), terminal_width())
     return EXIT_CODE_OF[report.verdict]
-
-
-def _text(report: Report, explain: bool, **options: Any) -> str:
-    """The report as the console that ``options`` describe shows it, without trailing blanks."""
-    from rich.console import Console
-
-    from lnfold.report.terminal import TerminalReport
-
-    # the height is given so that no environment variable is read for it: it matters to nobody
-    console = Console(highlight=False, height=25, **options)
-    with console.capture() as captured:
-        console.print(TerminalReport(report, explain))
-    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def _write(report: Report, json_wanted: bool, explain: bool, output: str) -> None:
@@ -113,6 +102,8 @@ def _write(report: Report, json_wanted: bool, explain: bool, output: str) -> Non
     else:
         from io import StringIO
 
-        text = _text(report, explain, file=StringIO(), width=100)
+        from lnfold.report.terminal import TerminalReport
+
+        text = rendered(TerminalReport(report, explain), file=StringIO(), width=100)
     with whole_file(output) as file:
         file.write(text.encode("utf-8"))

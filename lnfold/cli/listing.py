@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import click
-
 from lnfold.checkpoint import Checkpoint, Variable
+from lnfold.cli.echo import echo
+from lnfold.csv_text import csv_text
 from lnfold.figures import printable
+from lnfold.json_text import json_text, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Listing:
     def print_table(self) -> None:
         """Columns as wide as their contents; nothing is cut."""
         for note in self.checkpoint.notes:
-            click.echo(f"note: {printable(note)}", err=True)
+            echo(f"note: {printable(note)}", err=True)
         names = ["name", *_printable_names(self.chosen)]
         roles = self.roles
         facts = [(one.shape, one.dtype, roles[one.name], one.nbytes) for one in self.chosen]
@@ -63,7 +64,7 @@ class Listing:
             *(self._figures() if self.measured is not None else ()),
         ]
         lines = map("  ".join, zip(*columns, strict=True))
-        click.echo("\n".join([*map(str.rstrip, lines), self._total(facts)]))
+        echo("\n".join([*map(str.rstrip, lines), self._total(facts)]))
 
     def _figures(self) -> Iterator[list[str]]:
         """A column for each of the statistics."""
@@ -90,8 +91,6 @@ class Listing:
 
     def print_json(self) -> None:
         """One object, a line for each variable; strict JSON, NaN and infinities as null."""
-        import json
-
         whole = {
             "checkpoint": {
                 "path": self.checkpoint.path,
@@ -101,10 +100,9 @@ class Listing:
             },
             "notes": list(self.checkpoint.notes),
         }
-        encode = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
-        head = json.dumps(whole, indent=2, sort_keys=True).removesuffix("\n}")
-        records = ",\n    ".join([encode(self._record(variable)) for variable in self.chosen])
-        click.echo(f'{head},\n  "variables": [\n    {records}\n  ]\n}}')
+        head = json_text(whole).removesuffix("\n}\n")
+        records = ",\n    ".join([one_line(self._record(variable)) for variable in self.chosen])
+        echo(f'{head},\n  "variables": [\n    {records}\n  ]\n}}')
 
     def _record(self, variable: Variable) -> dict[str, object]:
         record: dict[str, object] = {
@@ -126,26 +124,14 @@ class Listing:
 
     def print_csv(self) -> None:
         """A head line, then a line a variable; shapes as 5x64."""
-        import csv
-        import io
-
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
         extra = STATISTICS if self.measured is not None else ()
-        writer.writerow(["name", "shape", "dtype", "role", "bytes", *extra])
+        rows: list[Sequence[object]] = [["name", "shape", "dtype", "role", "bytes", *extra]]
         for variable in self.chosen:
             found = self._statistics_of(variable) if self.measured is not None else ()
-            writer.writerow(
-                [
-                    printable(variable.name),
-                    "x".join(map(str, variable.shape)),
-                    variable.dtype,
-                    self.roles[variable.name].value,
-                    variable.nbytes,
-                    *("" if value is None else repr(value) for value in found),
-                ]
-            )
-        click.echo(text.getvalue(), nl=False)
+            facts = ("x".join(map(str, variable.shape)), variable.dtype)
+            role = self.roles[variable.name].value
+            rows.append([variable.name, *facts, role, variable.nbytes, *found])
+        echo(csv_text(rows), nl=False)
 
 
 def _facts(facts: list[Facts]) -> list[str]:

@@ -9,9 +9,9 @@ import click
 
 from lnfold.checkpoint import Checkpoint, Variable, open_checkpoint
 from lnfold.checkpoint.paused_collection import PausedCollection
+from lnfold.cli.echo import echo
 from lnfold.cli.listing import Listing
 from lnfold.errors import UnknownNameError, UnsupportedError, UsageError
-from lnfold.figures import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _show_values(checkpoint: Checkpoint, name: str, output: str | None) -> None:
 
     if output is None:
         with np.printoptions(threshold=array.size + 1, linewidth=100):
-            click.echo(printable_lines(str(array)))
+            echo(str(array))
         return
     storable = _storable(array, variable)
     from lnfold.whole_file import whole_file
@@ -151,11 +151,6 @@ def _storable(array: np.ndarray, variable: Variable) -> np.ndarray:
     if variable.dtype.startswith(("int", "uint")):
         return array.astype("int8" if variable.dtype.startswith("int") else "uint8")
     return array.astype("float32")
-
-
-def printable_lines(text: str) -> str:
-    """Printable text that may have several lines."""
-    return "\n".join(map(printable, text.split("\n")))
 
 
 def _named(checkpoint: Checkpoint, name: str) -> Variable:

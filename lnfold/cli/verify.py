@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 
 from lnfold.checkpoint.verify import Verification, verify
+from lnfold.cli.echo import echo
 from lnfold.cli.progress import progress
 from lnfold.errors import DamagedError
 from lnfold.figures import printable
+from lnfold.json_text import json_text
 
 
 @click.command(
@@ -36,20 +38,18 @@ def command(path: str, step: int | None, json_wanted: bool) -> int:
 
 def _print(found: Verification) -> None:
     for error in found.damaged.values():
-        click.echo(f"damaged: {printable(str(error))}")
+        echo(f"damaged: {printable(str(error))}")
     for note in found.notes:
-        click.echo(f"note: {printable(note)}")
+        echo(f"note: {printable(note)}")
     state = "all sound" if found.passed else f"{len(found.damaged):,} damaged"
-    click.echo(
+    echo(
         f"{printable(found.path)}: {found.format}, {found.variables:,} variables, "
         f"{found.bytes_read:,} bytes read, {state}"
     )
-    click.echo(f"content id {found.content_id}")
+    echo(f"content id {found.content_id}")
 
 
 def _print_json(found: Verification) -> None:
-    import json
-
     record = {
         "path": found.path,
         "format": found.format,
@@ -60,4 +60,4 @@ def _print_json(found: Verification) -> None:
         "damaged": {name: str(error) for name, error in found.damaged.items()},
         "notes": list(found.notes),
     }
-    click.echo(json.dumps(record, indent=2, sort_keys=True))
+    echo(json_text(record), nl=False)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from lnfold.checking.sentences import counted, sign, style, told
 from lnfold.figures import figure, printable
@@ -20,6 +19,7 @@ from lnfold.relations.relate import Relation
 from lnfold.report.record import NetworkReport, Report, split_copies
 from lnfold.report.terminal_evidence import facts, shared_variables, unused_variables, wiring
 from lnfold.report.terminal_partial import is_partial, partial_networks
+from lnfold.report.terminal_text import Text
 
 BARS = " ▁▂▃▄▅▆▇█"
 _WIDTH = 77  # of a layer's name that has room for its s(x) beside it

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.text import Text
 
 from lnfold.figures import figure, printable
 from lnfold.relations.detail import Detail, LayerDetail
@@ -17,6 +16,7 @@ from lnfold.relations.relate import Relation
 from lnfold.relations.units import Units, Verdict
 from lnfold.report.record import NetworkReport
 from lnfold.report.terminal import BARS
+from lnfold.report.terminal_text import Text
 
 WIDEST, NARROWEST = 48, 12  # columns of a unit's bar
 BESIDE = 24  # columns of what stands around it

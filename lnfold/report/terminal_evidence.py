@@ -11,7 +11,6 @@ from typing import Any, Final
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from lnfold.figures import printable, shortest
 from lnfold.network.claims import PLACEMENT, called
@@ -19,6 +18,7 @@ from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import Activation, Network, Norm
 from lnfold.network.statements import Statement, statements
 from lnfold.report.chain import title
+from lnfold.report.terminal_text import Text
 from lnfold.report.tree import Line, tree
 
 _SHOWN: Final = 4  # variables of no network that are named unless all are asked for

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
 from rich.padding import Padding
-from rich.text import Text
 
 from lnfold.figures import printable
 from lnfold.network.layers import Network
 from lnfold.report.record import NetworkReport
 from lnfold.report.terminal_evidence import wiring
+from lnfold.report.terminal_text import Text
 
 _SHOWN = 6  # names of networks that are alike
 
