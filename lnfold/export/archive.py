@@ -17,7 +17,8 @@ from lnfold.checkpoint import Checkpoint
 from lnfold.checkpoint.array_file import holds_array, read_arrays
 from lnfold.errors import DamagedError, NotACheckpointError
 from lnfold.export.certificates import certificate_text, source_record
-from lnfold.export.manifest import network_of, network_record
+from lnfold.export.manifest import network_record
+from lnfold.export.manifest_reader import networks_of
 from lnfold.export.tf_checkpoint import refuse_existing
 from lnfold.folding.certificate import Folded, NotFolded
 from lnfold.json_text import json_text
@@ -27,6 +28,7 @@ from lnfold.whole_file import whole_file
 MANIFEST = "manifest"
 FORMAT = "lnfold folded networks"
 SCHEMA_VERSION = 1
+_LARGEST_MANIFEST = 64 << 20
 
 
 def write_archive(
@@ -104,7 +106,7 @@ def read_archive(path: str) -> tuple[Network, ...]:
     """
     arrays = read_arrays(path, MANIFEST)
     manifest = _manifest(arrays, path)
-    return tuple(network_of(one, arrays, path) for one in manifest["networks"])
+    return networks_of(manifest["networks"], arrays, path)
 
 
 def is_archive(path: str) -> bool:
@@ -114,17 +116,17 @@ def is_archive(path: str) -> bool:
 
 def _manifest(arrays: dict[str, Array], path: str) -> dict[str, Any]:
     stored = arrays.get(MANIFEST)
-    if stored is None or stored.dtype != np.uint8:
+    if stored is None or stored.dtype != np.uint8 or stored.nbytes > _LARGEST_MANIFEST:
         raise NotACheckpointError("this archive holds no manifest of folded networks", file=path)
     try:
         manifest = json.loads(stored.tobytes().decode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedError(f"the manifest is no JSON ({error})", file=path) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise NotACheckpointError("this archive holds no manifest of folded networks", file=path)
     if manifest.get("schema_version") != SCHEMA_VERSION or "networks" not in manifest:
         raise DamagedError(
-            f"the manifest has version {manifest.get('schema_version')}, this lnfold reads "
+            f"the manifest has version {manifest.get('schema_version')!r:.60}, this lnfold reads "
             f"{SCHEMA_VERSION}",
             file=path,
         )

@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from lnfold.errors import DamagedError
 from lnfold.folding.deferred import Carried, Deviation, Divided, TriangleDeviation
 from lnfold.network import layers as records
-from lnfold.network.claims import Claim
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import Array, Gap, Input, Layer, Network, Parameter
+from lnfold.network.evidence import Fact
+from lnfold.network.layers import Array, Layer, Network, Parameter
 
 Json = dict[str, Any]
 
@@ -57,35 +55,6 @@ def network_record(network: Network, prefix: str, arrays: dict[str, Array]) -> J
     }
 
 
-def network_of(record: Json, arrays: Mapping[str, Array], where: str) -> Network:
-    """The network that ``network_record`` wrote.
-
-    Args:
-        where: the file, for errors.
-
-    Raises:
-        DamagedError: the manifest is not one, or an array is missing.
-    """
-    try:
-        return Network(
-            record["name"],
-            tuple(Input(one["name"], one["width"]) for one in record["inputs"]),
-            tuple(record["outputs"]),
-            tuple(_layer(one, arrays) for one in record["layers"]),
-            _fact_of(record["wiring"]),
-            tuple(Gap(one["what"], one["remedy"]) for one in record.get("gaps", ())),
-            precision=record["precision"],
-            claims=tuple(
-                Claim(one["what"], one["layer"], _fact_of(one["fact"]), one["option"])
-                for one in record.get("claims", ())
-            ),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedError(
-            f"the manifest does not describe a network ({error!r})", file=where
-        ) from error
-
-
 def _layer_record(layer: Layer, prefix: str, arrays: dict[str, Array]) -> Json:
     record: Json = {"kind": layer.kind}
     for field in fields(layer):
@@ -102,21 +71,6 @@ def _layer_record(layer: Layer, prefix: str, arrays: dict[str, Array]) -> Json:
     return record
 
 
-def _layer(record: Json, arrays: Mapping[str, Array]) -> Layer:
-    kind = KINDS[record["kind"]]
-    values: Json = {}
-    for field in fields(kind):
-        value = record[field.name]
-        if isinstance(value, dict) and "array" in value:
-            value = Parameter(arrays[value["array"]], tuple(value["variables"]), value["where"])
-        elif isinstance(value, dict):
-            value = _fact_of(value)
-        elif isinstance(value, list):
-            value = tuple(value)
-        values[field.name] = value
-    return kind(**values)
-
-
 def _fact(fact: Fact[Any]) -> Json:
     return {
         "value": fact.value,
@@ -124,8 +78,3 @@ def _fact(fact: Fact[Any]) -> Json:
         "where": fact.where,
         "confidence": fact.confidence,
     }
-
-
-def _fact_of(record: Json) -> Fact[Any]:
-    trust = record.get("confidence", "")
-    return Fact(record["value"], Source(record["source"]), record["where"], trust)

@@ -35,6 +35,7 @@ class Deviation(Layer):
     epsilon: Fact[float]
 
     def output_width(self, widths: list[int]) -> int:
+        _expect_deviation(self, widths)
         return 1
 
 
@@ -66,6 +67,10 @@ class Carried(Layer):
     kind = "carried"
     vector: Parameter
 
+    def output_width(self, widths: list[int]) -> int:
+        _expect_deviation(self, widths)
+        return Layer.output_width(self, widths)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Divided(Layer):
@@ -73,6 +78,17 @@ class Divided(Layer):
 
     kind = "divided"
     shift: Parameter | None = None
+
+    def output_width(self, widths: list[int]) -> int:
+        _expect_deviation(self, widths)
+        return Layer.output_width(self, widths)
+
+
+def _expect_deviation(layer: Layer, widths: list[int]) -> None:
+    """GraphError where what is read beside a value is no deviation: it has one unit."""
+    for name, width in zip(layer.inputs[1:], widths[1:], strict=True):
+        if width not in (0, 1):
+            raise GraphError(f"'{name}', which {layer.name} reads as s(x), has {width} units")
 
 
 def _deviation(layer: Deviation, dtype: type, shuffle: Shuffle) -> Step:

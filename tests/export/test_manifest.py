@@ -1,0 +1,169 @@
+"""Manifests that were changed: read as what they say, or refused with the name of the field."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lnfold.checking.observations import drawn
+from lnfold.checkpoint import open_checkpoint
+from lnfold.checkpoint.array_file import read_arrays
+from lnfold.errors import DamagedError, LnfoldError
+from lnfold.export.archive import MANIFEST, read_archive, write_archive
+from lnfold.export.manifest_reader import networks_of
+from lnfold.folding.fold import Choice, fold_together
+from lnfold.folding.steps import Form
+from lnfold.network.recover import recover
+from lnfold.network.run import run
+
+Json = Any
+Path_ = tuple[Any, ...]
+
+OTHERS: list[Json] = [
+    *(None, True, -1, 0, 3, 1 << 40, 10**400, 0.5, -1e300, float("inf"), float("nan")),
+    *("", "x", "0", "relu", [], [None], ["x"], {}, {"x": 1}, {"array": "x"}),
+]
+NESTED: Json = []
+for _ in range(500):
+    NESTED = [NESTED]
+
+
+@pytest.fixture(scope="module", params=list(Form), ids=lambda form: form.value)
+def genuine(
+    request: pytest.FixtureRequest, samples: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Json, dict[str, np.ndarray], str]:
+    """The manifest of a folded network of each form, its arrays, and their file."""
+    path = str(tmp_path_factory.mktemp("archive") / "actor.npz")
+    with open_checkpoint(samples / "cartpole_actor") as checkpoint:
+        folds = fold_together(recover(checkpoint).networks, Choice(request.param))
+        write_archive(checkpoint, folds, path)
+    arrays = read_arrays(path, "")
+    return json.loads(arrays[MANIFEST].tobytes()), arrays, path
+
+
+def places(value: Json, at: Path_ = ()) -> Iterator[Path_]:
+    """Every place in a JSON value, the whole first."""
+    yield at
+    if isinstance(value, dict | list):
+        inside = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, one in inside:
+            yield from places(one, (*at, key))
+
+
+def changed(networks: Json, at: Path_, change: Any) -> Json:
+    """A copy in which ``change`` was made to the container at a place, with the last key."""
+    whole = {"networks": copy.deepcopy(networks)}
+    inside: Json = whole
+    path = ("networks", *at)
+    for key in path[:-1]:
+        inside = inside[key]
+    change(inside, path[-1])
+    return whole.get("networks")
+
+
+def changes(number: int) -> Iterator[Any]:
+    """Deleted, renamed, twice, nested, and of another type or size."""
+
+    def delete(inside: Json, key: Any) -> None:
+        del inside[key]
+
+    def rename(inside: Json, key: Any) -> None:
+        if isinstance(inside, dict):
+            inside[f"{key}_"] = inside.pop(key)
+
+    def twice(inside: Json, key: Any) -> None:
+        if isinstance(inside[key], list):
+            inside[key] = inside[key] * 2
+        elif isinstance(inside, list):
+            inside.append(inside[key])
+
+    def put(value: Json) -> Any:
+        def replace(inside: Json, key: Any) -> None:
+            inside[key] = value
+
+        return replace
+
+    yield from (delete, rename, twice, put(NESTED))
+    # a third of the others at each place: neighbours try the rest
+    yield from (put(one) for one in OTHERS[number % 3 :: 3])
+
+
+def test_every_change_is_read_or_refused_by_name(genuine: Any):
+    """No other error than ours, and what is read runs: every place of a manifest of each form."""
+    manifest, arrays, path = genuine
+    networks = manifest["networks"]
+    accepted, said = 0, []
+    for number, at in enumerate(places(networks)):
+        for change in changes(number):
+            try:
+                found = networks_of(changed(networks, at, change), arrays, path)
+            except DamagedError as error:
+                said.append(error.message)
+                continue
+            accepted += 1
+            for one in found:
+                if one.complete and all(each.width for each in one.inputs):
+                    run(one, drawn(one, rows=2).inputs)
+
+    assert len(said) > 500
+    assert all("networks" in one and len(one) < 1000 for one in said)
+    assert accepted > 50  # texts may say anything
+
+
+def test_a_genuine_manifest_is_read_as_it_was_written(genuine: Any):
+    """The same file, through the same reader."""
+    _, _, path = genuine
+    (network,) = read_archive(path)
+
+    assert network.complete
+    run(network, drawn(network, rows=2).inputs)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        (("name",), 3, r"networks\[0\]\.name is 3, not a text"),
+        (("precision",), "float8", r"networks\[0\]\.precision is 'float8'"),
+        (("outputs",), ["nowhere"], r"networks\[0\]\.outputs names no value"),
+        (("outputs",), [], r"networks\[0\]\.outputs names no value"),
+        (("inputs", 0, "width"), -4, r"networks\[0\]\.inputs\[0\]\.width is -4"),
+        (("inputs", 0, "width"), 1 << 30, r"networks\[0\]\.inputs\[0\]\.width is"),
+        (("layers", 0, "kind"), "pickle", r"networks\[0\]\.layers\[0\]\.kind is 'pickle'"),
+        (("layers", 0, "kernel", "array"), "gone", r"layers\[0\]\.kernel\.array is 'gone'"),
+        (("layers", 0, "inputs"), [], r"layers\[0\]\.inputs are 0"),
+        (("layers", 0, "kernel"), None, r"layers\[0\]\.kernel"),
+        (("wiring", "source"), "rumour", r"networks\[0\]\.wiring\.source is 'rumour'"),
+    ],
+)
+def test_the_error_names_the_field(
+    samples: Path, tmp_path: Path, field: Path_, value: Json, said: str
+):
+    """Which network, which layer, which field, and what it is."""
+    path = str(tmp_path / "actor.npz")
+    with open_checkpoint(samples / "cartpole_actor") as checkpoint:
+        write_archive(checkpoint, fold_together(recover(checkpoint).networks, Choice()), path)
+    arrays = read_arrays(path, "")
+    networks = json.loads(arrays[MANIFEST].tobytes())["networks"]
+    other = changed(networks, (0, *field), lambda inside, key: inside.__setitem__(key, value))
+    with pytest.raises(DamagedError, match=said):
+        networks_of(other, arrays, path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "null", "{", "[" * 100_000, '{"format": "lnfold folded networks"}', "9" * 5000,
+     '{"format": "lnfold folded networks", "schema_version": 1, "networks": 7}',
+     '{"format": "lnfold folded networks", "schema_version": [[1]], "networks": []}'],
+)  # fmt: skip
+def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: str):
+    """Cut, of another version, nested without end: an error of ours."""
+    path = tmp_path / "x.npz"
+    np.savez(path, manifest=np.frombuffer(text.encode(), np.uint8))
+    with pytest.raises(LnfoldError):
+        read_archive(str(path))
