@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from lnfold.network.evidence import Source
 from lnfold.network.float_types import is_float
 from lnfold.network.layers import Array, Network
 from lnfold.network.running.rounding import Rounding, measure_rounding
+
+SAME: Final = 1e-6  # of an output's scale: float32 holds no more than that of most numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,9 +64,8 @@ class Checking:
         inputs = self.observations.inputs
         rounding = measure_rounding(other, inputs)
         names = outputs or {name: name for name in self.network.outputs}
-        allowed = network_allowance(self.network, inputs, self.rounding).beside(
-            network_allowance(other, inputs, rounding).renamed(names)
-        )
+        beside = allowance(other, inputs, rounding).renamed(names)
+        allowed = between_networks(self.allowed.beside(beside), self.rounding.double)
         exact = {ours: rounding.double[theirs] for theirs, ours in names.items()}
         return self._compared(exact, allowed, Against.OTHER)
 
@@ -92,23 +94,18 @@ def allowance(network: Network, inputs: Mapping[str, Array], rounding: Rounding)
     return Allowance(rounding.estimate, coarse.proved)
 
 
-def network_allowance(
-    network: Network, inputs: Mapping[str, Array], rounding: Rounding
-) -> Allowance:
-    """How far a network may be from another that is the same but for rounding.
+def between_networks(allowed: Allowance, exact: Mapping[str, Array]) -> Allowance:
+    """What two networks may be apart that are both run in float64.
 
-    What a program in half precision does to its numbers may be more than anybody could judge by;
-    whether two networks are the same is judged there as if they were run in float32.
+    A number whose rounding may be anything in a program is still the same number of two networks
+    where their float64 runs agree to float32's digits; where a program may overflow, it is not.
     """
-    own = allowance(network, inputs, rounding)
-    if network.precision == "float32":
-        return own
-    finer = measure_rounding(replace(network, precision="float32"), inputs).estimate
-    estimate = {
-        name: np.where(one <= WIDEST / 2 * scales(rounding.double[name]), one, finer[name])
-        for name, one in own.estimate.items()
-    }
-    return Allowance(estimate, own.proved)
+    estimate = {}
+    for name, one in allowed.estimate.items():
+        scale = scales(np.asarray(exact[name], np.float64))
+        finer = np.where(np.isfinite(one), SAME * scale, one)
+        estimate[name] = np.where(one <= WIDEST * scale, one, finer)
+    return Allowance(estimate, allowed.proved)
 
 
 def unsaid_half(network: Network) -> str:

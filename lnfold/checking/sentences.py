@@ -67,17 +67,22 @@ def placed(one: Comparison) -> str:
 
 def _said(place: Place) -> str:
     error = abs(place.left - place.right)
-    both = f"{place.left:.9g} and {place.right:.9g}"
+    both = f"{_number(place.left)} and {_number(place.right)}"
     if place.mark is Mark.WIDE:
         return f"{place.mark.sentence}, by {figure(place.allowed)}"
     if place.mark is Mark.UNDEFINED:
-        return f"{both}, {place.mark.sentence}"
+        nothing = place.left != place.left and place.right != place.right
+        return "no number on either side" if nothing else f"{both}, {place.mark.sentence}"
     if place.mark is Mark.BETWEEN:
         return (
             f"{both}, off by {figure(error)}; rounding does {figure(place.allowed)}, at most "
             f"{figure(place.proved)}"
         )
     return f"{both}, off by {figure(error)}; no rounding explains more than {figure(place.proved)}"
+
+
+def _number(value: float) -> str:
+    return "no number" if value != value else f"{value:.9g}"
 
 
 def seen(one: Comparison) -> str:
