@@ -30,7 +30,7 @@ COMMANDS = {
     "graph": "A network as a diagram in text, Mermaid or DOT.",
     "variables": "Names, shapes, types, roles and statistics of the variables.",
     "verify": "Read every byte, compare every checksum.",
-    "schema": "Print the JSON Schema of the report.",
+    "schema": "Print the JSON Schema of a report, a certificate or any other JSON output.",
 }
 
 EXIT_CODES = {
