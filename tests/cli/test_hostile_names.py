@@ -102,8 +102,8 @@ def test_no_name_of_a_variable_steers_forges_or_runs(
         assert not any(line.startswith(FORGED) for line in shown.splitlines()), arguments
         if "--json" in arguments and outcome.code == 0:
             json.loads(outcome.out)
-        if kind == "markup":
-            assert "[bold red]" in shown or arguments[-1] == "nothing" or "a[/" not in shown
+        if kind == "markup" and arguments[0] == "inspect" and arguments[-1] == prefix:
+            assert "[bold red]" in shown
         if "--csv" in arguments:
             head, *rows = csv.reader(io.StringIO(outcome.out))
             assert len(rows) == 6
@@ -158,9 +158,11 @@ def test_a_file_may_be_called_anything(
             assert outcome.err.replace("\n", "").isprintable()
             assert not any(line.startswith(FORGED) for line in outcome.err.splitlines())
             ran += 1
-        outcome = lnfold("fold", samples / "cartpole_actor", "--output", folder / "y.npz")
-        assert outcome.code == 0, outcome
-        assert (outcome.out + outcome.err).replace("\n", "").isprintable()
+    outcome = lnfold(
+        "fold", samples / "cartpole_actor", "--output", tmp_path / f"x{HOSTILE['escape']}" / "y.npz"
+    )
+    assert outcome.code == 0, outcome
+    assert (outcome.out + outcome.err).replace("\n", "").isprintable()
     assert ran > 20
 
 
@@ -173,6 +175,22 @@ def test_texts_become_cells_and_numbers_stay_numbers():
     for name, number, count, nothing in read:
         assert name[0] not in "=+-@\t\r"
         assert (number, count, nothing) == ("-0.5", "3", "")
+
+
+def test_what_rich_shows_is_escaped_and_no_markup_whoever_built_it():
+    """A text keeps to its line; a cell of a table that nobody escaped is shown as it is."""
+    from rich.table import Table
+
+    from lnfold.cli.echo import rendered
+    from lnfold.report.terminal_text import Text
+
+    table = Table()
+    table.add_column("name")
+    table.add_row("[red]a[/red]\x1b[2J:smiley:")
+    shown = rendered(table, file=io.StringIO(), width=80)
+
+    assert "[red]a[/red]\\x1b[2J:smiley:" in shown
+    assert Text("a\nb").append("\x1bc").plain == "a\\nb\\x1bc"
 
 
 def test_nothing_is_printed_past_the_one_way():
