@@ -14,10 +14,12 @@ from lnfold.checking.checks import Checking
 from lnfold.checking.comparison import Against
 from lnfold.checking.observations import drawn
 from lnfold.checking.observations import given as given_inputs
-from lnfold.checking.verdict import Mark, Verdict
+from lnfold.checking.planted import noticed
+from lnfold.checking.verdict import Allowance, Mark, Verdict
 from lnfold.errors import UsageError
 from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import Activation, Dense, Input, LayerNorm, Network, Parameter
+from lnfold.network.run import run
 
 
 def network(seed: int = 0, units: int = 16, offset: float = 0.0) -> Network:
@@ -163,3 +165,40 @@ def test_drawn_observations_are_the_same_every_time():
 
     assert (first.inputs["x"] == second.inputs["x"]).all()
     assert "seed 0" in first.origin
+
+
+def test_changes_are_planted_from_the_first_kernel_to_the_last():
+    """Of many dense layers some are tried, those at either end among them."""
+    names = [f"d{place}" for place in range(40)]
+    one = network()
+    layers = tuple(replace(one.layers[0], name=name, scope=name) for name in names)
+    one = replace(one, layers=layers, outputs=tuple(names))
+    inputs = drawn(one, 64).inputs
+    exact = run(one, inputs, np.float64)
+    for blind in (0, 39):
+        allowed = {name: np.full(array.shape, 1e-3) for name, array in exact.items()}
+        allowed[names[blind]] = np.full(exact[names[blind]].shape, np.inf)
+        found = noticed(one, inputs, exact, Allowance(allowed, allowed))
+        assert found is not None
+        assert found.unseen == (names[blind],)
+
+
+def test_of_several_kernels_the_change_is_that_of_the_one_that_takes_most():
+    """Two outputs, of which one is allowed a hundred times as much."""
+    one = network()
+    layers = tuple(replace(one.layers[0], name=name, scope=name) for name in ("p", "q"))
+    one = replace(one, layers=layers, outputs=("p", "q"))
+    inputs = drawn(one, 64).inputs
+    exact = run(one, inputs, np.float64)
+    for large in ("p", "q"):
+        allowed = {
+            name: np.full(array.shape, 1e-3 if name == large else 1e-5)
+            for name, array in exact.items()
+        }
+        found = noticed(one, inputs, exact, Allowance(allowed, allowed))
+        assert found is not None
+        assert found.kernel == large
+        # as much as reaches the allowance, and a quarter more
+        kernel = one.layers[0].kernel.array
+        moved = np.linalg.norm(kernel) * np.abs(inputs["x"]).max()
+        assert 1e-3 / moved < found.change < 1e-3

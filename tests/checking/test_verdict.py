@@ -91,6 +91,16 @@ def test_the_scale_of_an_output_is_its_spread_and_its_size_where_it_does_not_var
         assert np.isfinite(scales(np.full((4, 2), np.nan))).all()
 
 
+@pytest.mark.parametrize("rows", [51, 64, 1024])
+def test_the_spread_is_that_of_all_rows_but_one_at_either_end(rows: int) -> None:
+    """One row far out on either side lends the others no scale; a second one is no exception."""
+    array = np.linspace(0, 1, rows)[:, None]
+    for far in (array, np.vstack([[[-1e6]], array[1:-1], [[1e6]]])):
+        assert scales(far)[1:-1].max() == pytest.approx(1 - 2 / (rows - 1))
+    array[-2:] = 1e6
+    assert scales(array)[1:-2].min() > 9e5
+
+
 def test_outputs_and_rows_are_judged_alone() -> None:
     """The allowance of a loud output or of one bad row lets nothing pass in the others."""
     exact = np.random.default_rng(0).standard_normal((64, 2)) * [1e8, 1.0]

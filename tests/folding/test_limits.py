@@ -13,6 +13,7 @@ from lnfold.folding import sequences
 from lnfold.folding.certificate import FoldingLimitError
 from lnfold.folding.fold import Choice, fold
 from lnfold.folding.steps import Form, Reason
+from lnfold.network.float_types import float_type
 from lnfold.network.layers import Parameter
 from tests.folding.build import Builder, actor
 
@@ -81,3 +82,19 @@ def test_outputs_that_are_not_finite_prove_nothing() -> None:
 
     with pytest.raises(CannotTellError, match="not finite in float32"):
         fold(replace(network, layers=(*network.layers[:-1], huge)))
+
+
+@pytest.mark.parametrize(
+    ("precision", "roundoff"),
+    [("float32", 2.0**-24), ("float16", 2.0**-11), ("bfloat16", 2.0**-8)],
+)
+def test_an_original_without_rounding_is_taken_to_round_by_half_an_ulp(
+    precision: str, roundoff: float
+) -> None:
+    """Of its output's scale, in the type that it computes in: no fold is held against 0."""
+    build = Builder()
+    build.dense(build.input(2), 2, kernel=np.eye(2), bias=False)
+    rows = np.array([[0.0, 1.0], [0.5, -2.0]])
+    known = folding.reference(build.network(), {"x": rows}, float_type(precision).type)
+
+    assert list(known.errors.values()) == [2.0 * roundoff]

@@ -25,6 +25,7 @@ from lnfold.network.layers import (
     Opaque,
     OtherNorm,
     Parameter,
+    PRelu,
     RMSNorm,
 )
 from lnfold.network.run import run
@@ -408,3 +409,22 @@ def test_an_identity_in_between_changes_nothing(behind: str):
         same = activation("same", "d", "identity")
         passed = replace(net, layers=(first, same, replace(normed, inputs=("same",)), *rest))
         assert told(passed) is told(net)
+
+
+def test_a_prelu_is_an_activation_like_leaky_relu():
+    """In front of a norm and behind it, it leaves the answer that leaky relu leaves."""
+    slopes = Parameter(np.full(UNITS, 0.2), ("slopes",))
+    decided = Counter[bool | None]()
+    for kind, place in product(KINDS, ("before", "after")):
+        net = built(kind, "activation" if place == "before" else "dense", "relu")
+        answers = {
+            told(replace(net, layers=tuple(one if x.name == place else x for x in net.layers)))
+            for before in ("d" if place == "before" else "n",)
+            for one in (
+                PRelu(place, (before,), place, slopes),
+                activation(place, before, "leaky_relu"),
+            )
+        }
+        assert len(answers) == 1, (kind, place)
+        decided += Counter(answers)
+    assert decided == {False: 5, True: 1}

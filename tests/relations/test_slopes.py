@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 
 from lnfold.network.activations import FUNCTIONS
-from lnfold.network.layers import Affine, Clip, Concat, Network, Opaque, Standardize
+from lnfold.network.layers import (
+    Add,
+    Affine,
+    Clip,
+    Concat,
+    Multiply,
+    Network,
+    Opaque,
+    Standardize,
+)
 from lnfold.network.run import run
 from lnfold.relations.box import Box
 from lnfold.relations.detail import detail
@@ -102,3 +111,18 @@ def test_what_has_no_bound_has_none():
     from lnfold.relations.reach import reaches
 
     assert network_slope(unknown, reaches(unknown), {}, None).bound is None
+
+
+@pytest.mark.parametrize("kind", [Add, Multiply])
+@pytest.mark.parametrize("units", [4, 9, 100])
+def test_one_unit_that_is_spread_over_many_moves_all_of_them(kind, units):
+    """x + w·x and x·(w·x) in a box: along w, the bound is what the outputs do move by."""
+    along = np.ones((units, 1)) / np.sqrt(units)
+    net = network([dense("d", "x", along, None), kind("y", ("x", "d"), "y")], units)
+    box = Box(np.zeros(units), np.ones(units))
+    x = np.ones((1, units))
+    found = slope_of(net, x, box).bound
+    secant = steepest_secant(net, x, x - 1e-6)
+    assert secant <= found * (1 + 1e-9)
+    assert found == pytest.approx(1 + np.sqrt(units) if kind is Add else 2 * np.sqrt(units))
+    assert secant == pytest.approx(found, rel=1e-5)

@@ -321,3 +321,23 @@ def test_wrong_boxes_and_damaged_parameters_are_refused():
     damaged = Lifted(rows, lifted.epsilon, lifted.gamma, lifted.beta)
     with pytest.raises(ValueError, match="NaN"):
         normalised_ranges(damaged, Box.of_everything(3))
+
+
+@given(seeds, st.integers(21, 40), kinds, st.floats(-6, -2))
+@settings(max_examples=30)
+def test_beyond_the_inputs_whose_corners_are_tried_the_bounds_still_hold(seed, inputs, kind, size):
+    """In small boxes they are nearly reached, so that a bound a hundredth too tight is passed."""
+    lifted = lifted_of(seed, inputs, 8, kind, 1e-3)
+    generator = generator_of(seed)
+    middle = generator.normal(0, 2, inputs)
+    half = 10**size * generator.uniform(0, 1, inputs)
+    box = Box(middle - half, middle + half)
+    assert box.extended == inputs
+    z = lifted.normalised(middle + half * generator.choice([-1.0, 1.0], (400, inputs)))
+    low, high = normalised_ranges(lifted, box)
+    assert (z <= high.values + slack(lifted)).all()
+    assert (z >= low.values - slack(lifted)).all()
+    # where a unit cannot change its sign, no corner was tried, and yet the bound is near
+    falling, rising = z.max(axis=0) < -0.5, z.min(axis=0) > 0.5
+    assert (high.values - z.max(axis=0))[falling].max(initial=0) < 100 * inputs * 10**size
+    assert (z.min(axis=0) - low.values)[rising].max(initial=0) < 100 * inputs * 10**size

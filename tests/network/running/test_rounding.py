@@ -343,3 +343,23 @@ def test_many_outputs_are_estimated_by_random_roundings(monkeypatch: pytest.Monk
     assert np.concatenate(ratios).min() > 0.6
     assert 1.2 < np.median(np.concatenate(ratios)) < 1.6
     assert np.concatenate(looser).min() >= 1 - 1e-9
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_a_sum_in_half_precision_is_expected_to_be_rounded_once(precision: str):
+    """Added in float32 and stored in half: with 1,024 products the estimate is no larger."""
+    units = 1024
+    random = np.random.default_rng(0)
+    dtype = float_type(precision)
+    x = random.normal(size=(64, units)).astype(dtype).astype(np.float64)
+    kernel = Parameter(random.normal(size=(units, 8)).astype(dtype), ("kernel",))
+    network = layers(Dense("d", ("x",), "d", kernel), width=units, precision=precision)
+    rounding = measure_rounding(network, {"x": x})
+    exact = rounding.double["d"]
+    off = np.abs(exact.astype(dtype).astype(np.float64) - exact)
+
+    assert (off <= rounding.estimate["d"]).all()
+    # were every partial sum expected to be rounded, it would be √1,024 times as much
+    sizes = np.abs(x) @ np.abs(kernel.array.astype(np.float64))
+    assert (rounding.estimate["d"] < 8 * ROUNDOFF[precision] * sizes).all()
+    assert (rounding.proved["d"] > 100 * ROUNDOFF[precision] * sizes).all()
