@@ -25,6 +25,7 @@ from lnfold.folding.certificate import (
 from lnfold.folding.choice import Choice, sequence
 from lnfold.folding.cost import multiplications
 from lnfold.folding.measuring import (
+    MULTIPLE,
     Reference,
     against_original,
     float64_error,
@@ -41,7 +42,6 @@ from lnfold.folding.steps import Applied, Form, Reason, Refused, Rule, Setting
 from lnfold.folding.storing import changed_variables, overflow, storage_of, stored, unstorable
 from lnfold.network.float_types import float_type
 from lnfold.network.layers import Network
-from lnfold.network.rounding import MULTIPLE
 from lnfold.network.settled import expect_settled
 
 

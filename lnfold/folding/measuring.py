@@ -20,10 +20,12 @@ from lnfold.checking.observations import Observations, drawn
 from lnfold.errors import CannotTellError
 from lnfold.network.float_types import limits_of
 from lnfold.network.layers import Array, Network
-from lnfold.network.rounding import SHUFFLED_RUNS, largest_difference
 from lnfold.network.run import run
+from lnfold.network.running.differences import largest_difference
 
 ROWS = 256
+SHUFFLED_RUNS = 3  # orders of summation besides the plain one
+MULTIPLE = 4  # noise may be this much worse than the worst run seen
 FAR = 10.0  # a quarter of the drawn rows lies this much further out, where clips and tails are
 
 

@@ -9,6 +9,7 @@ count as one candidate, the likeliest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -23,15 +24,16 @@ from lnfold.network.candidates import (
 from lnfold.network.chains import Names
 from lnfold.network.example_arrays import matched, rows_of
 from lnfold.network.layers import Array, Gap, Network
-from lnfold.network.rounding import largest_difference, measure_rounding
 from lnfold.network.run import run
+from lnfold.network.running.differences import difference, largest_difference
 from lnfold.network.settings import Examples, Settings
 from lnfold.network.trials import Trial, assumed_epsilon, trials_of
 
 _COMPARED: Final = 64  # rows that a close candidate answers
 _MOST: Final = 512  # rows that the accepted candidate answers
 _CLOSE: Final = 1e-2  # of the outputs' scale: far more than rounding, far less than a wrong fact
-_HOPELESS: Final = 1000  # tolerances of the best candidate: no other's own can be as large
+_HOPELESS: Final = 1000  # times what rounding does to the best candidate: no other's is as large
+_WIDEST: Final = 0.01  # of an output's size: rounding above it would hide another candidate
 _SHOWN: Final = 3  # candidates named in an error
 
 
@@ -69,8 +71,8 @@ def settled(names: Names, settings: Settings, notes: list[str]) -> tuple[Network
             f"arrangements in which the layers of {found.name} fit were tried",
             remedy="Give --epsilon and --activation, so that all can be, or --layers.",
         )
-    error, tolerance = _compared(found, best, examples, _MOST)
-    best = replace(best, error=error, tolerance=tolerance)
+    error, share, _ = _compared(found, best, examples, _MOST)
+    best = replace(best, error=error, share=share)
     if not best.fits:
         raise _refused([best], reasons, examples, unfinished)
     _note(best, fitting, trials, examples, notes)
@@ -81,34 +83,55 @@ def settled(names: Names, settings: Settings, notes: list[str]) -> tuple[Network
 
 
 def _judged(trials: list[Trial], settings: Settings, examples: Examples) -> list[Trial]:
-    """The trials with the close ones compared on more rows, by tolerances of their own."""
+    """The trials with the close ones compared on more rows, each number by its own rounding."""
     judged = []
-    best = 0.0
+    least = 0.0
     for trial in trials:
         scale = max(float(np.abs(one).max(initial=0)) for one in trial.outputs.values())
         if trial.error > _CLOSE * max(1.0, scale):
             judged.append(trial)
             continue
         network = _complete(trial, examples, settings)
-        error, tolerance = _compared(network, trial, examples, _COMPARED, best)
-        best = best or tolerance
-        judged.append(replace(trial, error=error, tolerance=tolerance))
+        error, share, rounding = _compared(network, trial, examples, _COMPARED, least)
+        least = least or rounding
+        judged.append(replace(trial, error=error, share=share))
     return sorted(judged, key=lambda trial: trial.error)
 
 
 def _compared(
-    network: Network, trial: Trial, examples: Examples, most: int, best: float = 0.0
-) -> tuple[float, float]:
-    """How far a network is from the examples, and how far rounding may take it."""
+    network: Network, trial: Trial, examples: Examples, most: int, least: float = 0.0
+) -> tuple[float, float, float]:
+    """How far a network is from the examples, in units of its rounding too, and that rounding.
+
+    Args:
+        least: what rounding does to a better candidate; 0 where there is none.
+
+    Returns:
+        the largest difference, the largest share of what rounding does to the same number, and
+        the most that it does to any.
+    """
     network = replace(network, gaps=())  # an output without examples is not compared
     inputs = matched(network, examples)
     assert inputs is not None
     inputs = rows_of(inputs, most)
     expected = _renamed(trial, network, rows_of(trial.outputs, most))
     error = largest_difference(expected, run(network, inputs))
-    if best and error > _HOPELESS * best:
-        return error, best
-    return error, measure_rounding(network, inputs).tolerance
+    if least and error > _HOPELESS * least:
+        return error, math.inf, least
+    # not every trial gets here, and start-up is free of what bounds rounding
+    from lnfold.network.running.rounding import measure_rounding
+
+    rounding = measure_rounding(network, inputs)
+    shares, most_rounding = [0.0], 0.0
+    for name, one in expected.items():
+        widest = _WIDEST * float(np.abs(one).max(initial=0.0))
+        allowed = np.fmin(rounding.estimate[name], widest)
+        off = difference(one, rounding.double[name])
+        with np.errstate(divide="ignore"):
+            share = np.divide(off, allowed, out=np.zeros_like(off), where=off > 0)
+        shares.append(float(np.nan_to_num(share, nan=np.inf).max(initial=0.0)))
+        most_rounding = max(most_rounding, float(allowed.max(initial=0.0)))
+    return error, max(shares), most_rounding
 
 
 def _renamed(trial: Trial, network: Network, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from lnfold.network.descent import search
 from lnfold.network.example_arrays import matched, output_matches, rows_of
 from lnfold.network.layer_order import Arrangement
 from lnfold.network.layers import Array, Network, Norm
-from lnfold.network.rounding import largest_difference
+from lnfold.network.running.differences import largest_difference
 from lnfold.network.searching import tried_of
 from lnfold.network.settings import Examples, Settings, is_meant
 
@@ -25,20 +26,27 @@ _NEAREST: Final = 12  # arrangements that are judged at rounding level
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A candidate and how far it is from the examples; a tolerance of 0 was not measured."""
+    """A candidate and how far it is from the examples.
+
+    Attributes:
+        error: the largest difference of any number.
+        share: the largest difference of any number in units of what rounding does to it;
+            infinite where that was not measured, or would hide anything.
+    """
 
     candidate: Candidate
     outputs: Mapping[str, Array]
     error: float
-    tolerance: float = 0.0
+    share: float = math.inf
 
     @property
     def fits(self) -> bool:
-        return self.error <= self.tolerance
+        return self.share <= 1
 
     def __str__(self) -> str:
-        allowed = f" of an allowed {self.tolerance:.1e}" if self.tolerance else ""
-        return f"{self.candidate}: off by {self.error:.1e}{allowed}"
+        told = math.isfinite(self.share)
+        shown = f", {self.share:.2g} times what rounding does" if told else ""
+        return f"{self.candidate}: off by {self.error:.1e}{shown}"
 
 
 def trials_of(

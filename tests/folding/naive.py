@@ -15,8 +15,8 @@ from lnfold.network.layers import (
     Network,
     Parameter,
 )
-from lnfold.network.rounding import largest_difference
 from lnfold.network.run import run
+from lnfold.network.running.differences import largest_difference
 from tests.folding.build import Builder, observations
 
 

@@ -15,11 +15,11 @@ from lnfold.checkpoint import open_checkpoint
 from lnfold.folding.constant_units import CONSTANT_UNITS
 from lnfold.folding.fold import Choice, fold
 from lnfold.folding.gamma_forward import GAMMA_FORWARD
-from lnfold.folding.steps import Form
+from lnfold.folding.steps import Form, Reason
 from lnfold.network.compiled import compiled
 from lnfold.network.layers import LayerNorm, Network, PRelu, RMSNorm
 from lnfold.network.recover import recover
-from lnfold.network.rounding import measure_rounding
+from lnfold.network.running.rounding import measure_rounding
 from tests.folding.build import Builder, observations
 from tests.folding.cases import FREE, STOCK, apply, assert_same, reasons
 
@@ -52,7 +52,9 @@ def test_every_form_folds_through_prelu(form: Form) -> None:
         for norm in folded.network.layers:
             # a triangle that reads the value keeps gamma where it is
             alone = form in (Form.STOCK, Form.RMS, Form.CARRY)
-            if alone and isinstance(norm, LayerNorm | RMSNorm) and norm.gamma is not None:
+            # one unit over a tiny epsilon is lost in rounding, and then nothing is folded
+            told = all(one.reason is not Reason.UNTOLD for one in folded.refusals)
+            if alone and told and isinstance(norm, LayerNorm | RMSNorm) and norm.gamma is not None:
                 assert np.isin(norm.gamma.array, (-1, 0, 1)).all()
         seen.update(one.rule for one in folded.certificates)
 
@@ -85,11 +87,10 @@ def test_the_compiled_run_computes_prelu() -> None:
     network = prelu_actor(3, [9, 7], 1e-3)
     for rows in (1, 40):
         inputs = observations(network, rows)
-        tolerance = measure_rounding(network, inputs).tolerance
-        plain = measure_rounding(network, inputs).double
-        found = compiled(network, np.float64, 16)(inputs)
-        for name, array in plain.items():
-            assert np.abs(found[name] - array).max() <= tolerance
+        rounding = measure_rounding(network, inputs)
+        found = compiled(network, np.float32, 16)(inputs)
+        for name, array in rounding.double.items():
+            assert (np.abs(found[name] - array) <= rounding.estimate[name]).all()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -109,8 +110,8 @@ def test_keras_prelu_is_recovered_and_folded(tensorflow: Any, tmp_path: Path) ->
     x = random.standard_normal((256, 5)).astype(np.float32)
     folded = fold(network)
     rounding = measure_rounding(folded.network, {network.inputs[0].name: x})
-    (found,) = rounding.single.values()
+    ((found, allowed),) = zip(rounding.double.values(), rounding.estimate.values(), strict=True)
 
     assert any(isinstance(one, PRelu) for one in network.layers)
     assert "gamma-forward" in {one.rule for one in folded.certificates}
-    assert np.abs(found - np.asarray(model(x))).max() <= rounding.tolerance
+    assert (np.abs(found - np.asarray(model(x))) <= 2 * allowed).all()

@@ -34,8 +34,8 @@ from lnfold.network.layers import (
     Parameter,
     RMSNorm,
 )
-from lnfold.network.rounding import largest_difference
 from lnfold.network.run import run
+from lnfold.network.running.differences import largest_difference
 from tests.folding.build import Builder, actor, observations
 from tests.folding.cases import FREE, STOCK, apply, assert_same, reasons
 from tests.folding.naive import error_of, first, layer_block

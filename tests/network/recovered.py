@@ -11,8 +11,8 @@ from lnfold.checkpoint.opening import open_checkpoint
 from lnfold.checkpoint.variables import Checkpoint
 from lnfold.network.layers import Activation, Layer, Network, Norm
 from lnfold.network.recover import Recovery, recover
-from lnfold.network.rounding import largest_difference, measure_rounding
-from lnfold.network.run import run
+from lnfold.network.running.differences import difference
+from lnfold.network.running.rounding import measure_rounding
 from lnfold.network.settings import Settings
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
@@ -47,14 +47,20 @@ class _Bare(Checkpoint):
 def error_and_tolerance(
     network: Network, inputs: Mapping[str, np.ndarray], expected: np.ndarray, output: str = ""
 ) -> tuple[float, float]:
-    """How far a network is from what the original answered, and how far it may be."""
+    """How far what the original answered is from exact, and how far rounding may take it.
+
+    Both of the number that uses up most of what it is allowed.
+    """
     if len(network.inputs) == 1 and len(inputs) == 1:
         inputs = {network.inputs[0].name: next(iter(inputs.values()))}
-    found = run(network, inputs)[output or network.outputs[0]]
-    return (
-        largest_difference({"": found.ravel()}, {"": np.asarray(expected).ravel()}),
-        measure_rounding(network, inputs).tolerance,
+    rounding = measure_rounding(network, inputs)
+    name = output or network.outputs[0]
+    errors = difference(
+        np.asarray(expected).reshape(rounding.double[name].shape), rounding.double[name]
     )
+    allowed = rounding.estimate[name]
+    worst = np.argmax(errors - allowed)
+    return float(errors.flat[worst]), float(allowed.flat[worst])
 
 
 def facts_of(layers: tuple[Layer, ...]) -> list[tuple[object, ...]]:
