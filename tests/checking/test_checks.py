@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lnfold.checking.checks import Checking
+from lnfold.checking.checks import Checking, unsaid_half
 from lnfold.checking.comparison import Against
 from lnfold.checking.observations import drawn
 from lnfold.checking.observations import given as given_inputs
@@ -18,6 +18,7 @@ from lnfold.checking.planted import noticed
 from lnfold.checking.verdict import Allowance, Mark, Verdict
 from lnfold.errors import UsageError
 from lnfold.network.evidence import Fact, Source
+from lnfold.network.float_types import float_type
 from lnfold.network.layers import Activation, Dense, Input, LayerNorm, Network, Parameter
 from lnfold.network.run import run
 
@@ -202,3 +203,28 @@ def test_of_several_kernels_the_change_is_that_of_the_one_that_takes_most():
         kernel = one.layers[0].kernel.array
         moved = np.linalg.norm(kernel) * np.abs(inputs["x"]).max()
         assert 1e-3 / moved < found.change < 1e-3
+
+
+def test_what_is_doubted_is_more_than_the_estimate_though_nothing_is_proved():
+    """Without a proved bound no change is seen; with an estimate one would not have agreed."""
+    one = network()
+    inputs = drawn(one, 64).inputs
+    exact = run(one, inputs, np.float64)
+    unbounded = {name: np.full(array.shape, np.inf) for name, array in exact.items()}
+    estimate = {name: np.full(array.shape, 1e-3) for name, array in exact.items()}
+    for allowed, doubted in ((estimate, True), (unbounded, False)):
+        found = noticed(one, inputs, exact, Allowance(allowed, unbounded))
+        assert found is not None
+        assert (found.change, found.unseen, found.doubted) == (None, ("a", "y"), doubted)
+
+
+@pytest.mark.parametrize("order", [("float16", "bfloat16"), ("bfloat16", "float16")])
+def test_of_two_half_precisions_a_program_may_compute_in_the_coarser(order):
+    """Whichever is stored first; float32 alone leaves nothing to ask."""
+    one = replace(network(), wiring=Fact("names", Source.NAMES))
+    assert unsaid_half(one) == ""
+    for place, name in zip((0, 3), order, strict=True):
+        kernel = one.layers[place].kernel.array
+        one = with_kernel(one, place, kernel.astype(float_type(name)))
+        assert unsaid_half(one) == (order[0] if place == 0 else "bfloat16")
+    assert unsaid_half(replace(one, wiring=Fact("edges", Source.GRAPH))) == ""

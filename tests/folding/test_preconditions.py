@@ -12,6 +12,7 @@ from lnfold.errors import UsageError
 from lnfold.folding.batch_norm import batch_norm
 from lnfold.folding.beta_forward import beta_forward
 from lnfold.folding.carry import carry
+from lnfold.folding.deferred import Carried
 from lnfold.folding.fold import Choice, fold
 from lnfold.folding.frozen_deviation import freeze_deviations
 from lnfold.folding.observation import observation
@@ -251,3 +252,46 @@ def test_nothing_is_carried_where_a_true_value_is_due_at_once() -> None:
             before, after = (run(one, inputs, np.float64) for one in (network, outcome.network))
             for name in network.outputs:
                 np.testing.assert_allclose(after[name], before[name], atol=1e-12)
+
+
+def test_a_bias_is_carried_only_where_a_norm_follows() -> None:
+    """Elsewhere the product is divided and the bias added as it is, which costs nothing more."""
+    for normed, carried in ((False, set()), (True, {"dense3/carried"})):
+        build = Builder(2)
+        value = build.norm(build.dense(build.input(3), 6), kind=RMSNorm, gamma=None, beta=None)
+        value = build.dense(build.act(value, "relu"), 4)
+        if normed:
+            value = build.norm(value, kind=RMSNorm, gamma=None, beta=None)
+        build.dense(build.act(value, "tanh"), 2)
+        network = build.network()
+        outcome = carry(network, network.layers[1], FREE)
+        assert isinstance(outcome, Applied)
+        found = {one.name for one in outcome.network.layers if isinstance(one, Carried)}
+        assert found == carried
+
+
+def test_a_beta_of_zeros_is_left_out_where_the_form_is_free() -> None:
+    """In stock form zeros stay where they are, and there is no step to take."""
+    build = Builder(0)
+    value = build.norm(build.dense(build.input(2), 3), beta=np.zeros(3))
+    build.dense(build.act(value, "tanh"), 2)
+    network = build.network()
+    outcome = beta_forward(network, network.layer(value), FREE)
+    assert isinstance(outcome, Applied)
+    left = outcome.network.layer(value)
+    assert isinstance(left, LayerNorm)
+    assert left.beta is None
+    assert beta_forward(network, network.layer(value), STOCK) is None
+
+
+def test_a_row_that_a_deviation_is_nothing_for_does_not_keep_it_from_being_frozen() -> None:
+    """One row of zeros, without a bias, among others: c is that of the others."""
+    build = Builder(1)
+    normed = build.norm(build.dense(build.input(3), 8, bias=False), epsilon=1e-3)
+    build.dense(normed, 2)
+    network = build.network()
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    (alone,) = freeze_deviations(network, {"x": rows}).layers
+    (more,) = freeze_deviations(network, {"x": np.vstack([rows, np.zeros((1, 3))])}).layers
+    assert more.deviation == pytest.approx(alone.deviation)
+    assert not 0.99 < alone.deviation < 1.01
