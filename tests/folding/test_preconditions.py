@@ -17,6 +17,7 @@ from lnfold.folding.fold import Choice, fold
 from lnfold.folding.frozen_deviation import freeze_deviations
 from lnfold.folding.observation import observation
 from lnfold.folding.rewrite import finite
+from lnfold.folding.sign import sign
 from lnfold.folding.steps import Applied, Form, Reason, Refused
 from lnfold.folding.survey import survey
 from lnfold.network.layers import (
@@ -295,3 +296,35 @@ def test_a_row_that_a_deviation_is_nothing_for_does_not_keep_it_from_being_froze
     (more,) = freeze_deviations(network, {"x": np.vstack([rows, np.zeros((1, 3))])}).layers
     assert more.deviation == pytest.approx(alone.deviation)
     assert not 0.99 < alone.deviation < 1.01
+
+
+def test_what_is_delivered_is_divided_where_it_is() -> None:
+    """A norm that is delivered is not carried; nor is the bias of a dense layer that is."""
+    build = Builder(2)
+    first = build.norm(build.dense(build.input(3), 6), kind=RMSNorm, gamma=None)
+    second = build.dense(build.act(first, "relu"), 4)
+    last = build.norm(second, kind=RMSNorm, gamma=None, beta=None)
+    build.dense(build.act(last, "tanh"), 2)
+    network = build.network()
+    for delivered, told in (((), True), ((second,), False)):
+        shown = replace(network, outputs=(*network.outputs, *delivered))
+        outcome = carry(shown, shown.layer(first), FREE)
+        assert isinstance(outcome, Applied)
+        layers = outcome.network.layers
+        carried = {one.name for one in layers if isinstance(one, Carried)}
+        assert (f"{second}/carried" in carried) is told
+        assert f"{first}/carried" in carried
+    shown = replace(network, outputs=(*network.outputs, first))
+    outcome = carry(shown, shown.layer(first), FREE)
+    assert isinstance(outcome, Refused)
+    assert outcome.by == first
+
+
+def test_signs_are_turned_only_where_there_are_negative_ones() -> None:
+    """With positive gammas there is no step to take, and none to refuse."""
+    for gamma, outcome in ((np.array([1.0, -2, 3]), Applied), (np.array([1.0, 2, 3]), type(None))):
+        build = Builder(0)
+        value = build.norm(build.dense(build.input(2), 3), kind=RMSNorm, gamma=gamma)
+        build.dense(build.act(value, "tanh"), 2)
+        network = build.network()
+        assert isinstance(sign(network, network.layer(value), FREE), outcome)
