@@ -11,7 +11,7 @@ import pytest
 
 from lnfold.folding.fold import Choice, fold
 from lnfold.folding.steps import Form
-from lnfold.network.evidence import Fact
+from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import (
     Add,
     BatchNorm,
@@ -428,3 +428,26 @@ def test_a_prelu_is_an_activation_like_leaky_relu():
         assert len(answers) == 1, (kind, place)
         decided += Counter(answers)
     assert decided == {False: 5, True: 1}
+
+
+def test_a_single_mean_that_is_not_zero_is_a_shift():
+    """Of a BatchNorm without beta, whatever the means of its other units."""
+    net = built(BatchNorm, "activation", "tanh")
+    answers = []
+    for means in (np.zeros(UNITS), np.eye(1, UNITS)[0], np.ones(UNITS)):
+        layers = [
+            replace(layer, beta=None, moving_mean=Parameter(means, ("mean",)))
+            if isinstance(layer, BatchNorm)
+            else layer
+            for layer in net.layers
+        ]
+        answers.append(told(replace(net, layers=tuple(layers))))
+    assert answers[1] is answers[2]
+    assert answers[0] is not answers[1]
+
+
+def test_a_batch_norm_goes_back_only_where_all_that_reads_the_layer_is_known():
+    """With a wiring that nothing tells, something else may read the dense layer."""
+    net = built(BatchNorm, "dense", "tanh")
+    assert told(net) is True
+    assert told(replace(net, wiring=Fact(None, Source.UNKNOWN))) is None
