@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from lnfold.network.activations import FUNCTIONS
+from lnfold.network.evidence import Fact, Source
 from lnfold.network.layers import (
     Add,
     Affine,
@@ -126,3 +129,12 @@ def test_one_unit_that_is_spread_over_many_moves_all_of_them(kind, units):
     assert secant <= found * (1 + 1e-9)
     assert found == pytest.approx(1 + np.sqrt(units) if kind is Add else 2 * np.sqrt(units))
     assert secant == pytest.approx(found, rel=1e-5)
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1.0])
+def test_a_batch_norm_is_as_steep_as_its_largest_factor(epsilon):
+    """gamma/sqrt(variance + epsilon), reached along its unit."""
+    normed = batch_norm("n", "x", generator_of(1), 5)
+    net = network([replace(normed, epsilon=Fact(epsilon, Source.OPTION))], 5)
+    x = np.zeros((5, 5))
+    assert slope_of(net, x).bound == pytest.approx(steepest_secant(net, x, np.eye(5)))
