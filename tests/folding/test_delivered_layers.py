@@ -1,4 +1,4 @@
-"""Layers whose values a network delivers besides its last one are not rewritten."""
+"""What keeps layers as they are: values that are delivered, numbers that cannot go back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from lnfold.folding.dense_dense import dense_dense
 from lnfold.folding.frozen_deviation import freeze_deviations
 from lnfold.folding.sign import sign
 from lnfold.folding.steps import Applied, Reason, Refused
-from lnfold.network.layers import RMSNorm
+from lnfold.folding.storing import unstorable
+from lnfold.network.layers import Dense, RMSNorm
 from lnfold.network.run import run
 from tests.folding.build import Builder, observations
 from tests.folding.cases import FREE
@@ -72,3 +73,31 @@ def test_the_frozen_deviation_has_epsilon_in_it(epsilon: float) -> None:
     (found,) = freeze_deviations(network, row).layers
     assert found.deviation == pytest.approx(np.sqrt(y.var() + epsilon))
     assert found.error < 1e-9
+
+
+def test_a_tanh_behind_a_relu_keeps_a_deviation_from_being_carried() -> None:
+    """However many stand in front of it that do."""
+    build = Builder(2)
+    value = build.norm(build.dense(build.input(3), 6), kind=RMSNorm, gamma=None)
+    value = build.act(build.act(value, "relu"), "tanh")
+    build.dense(value, 2)
+    network = build.network()
+    outcome = carry(network, network.layers[1], FREE)
+    assert isinstance(outcome, Refused)
+    assert (outcome.reason, outcome.by) == (Reason.ACTIVATED, value)
+
+
+def test_a_changed_parameter_that_was_stored_as_integers_cannot_go_back() -> None:
+    """An unchanged one may stay."""
+    build = Builder(1)
+    build.dense(build.input(2), 2, bias=False)
+    network = build.network()
+    (dense,) = network.layers
+    assert isinstance(dense, Dense)
+    whole = replace(dense, kernel=replace(dense.kernel, array=np.ones((2, 2), np.int32)))
+    halved = replace(whole, kernel=replace(whole.kernel, array=np.full((2, 2), 0.5)))
+    before, after = (replace(network, layers=(one,)) for one in (whole, halved))
+    assert unstorable(before, before, frozenset()) is None
+    outcome = unstorable(before, after, frozenset())
+    assert outcome is not None
+    assert outcome.reason is Reason.PRECISION

@@ -451,3 +451,17 @@ def test_a_batch_norm_goes_back_only_where_all_that_reads_the_layer_is_known():
     net = built(BatchNorm, "dense", "tanh")
     assert told(net) is True
     assert told(replace(net, wiring=Fact(None, Source.UNKNOWN))) is None
+
+
+@pytest.mark.parametrize("bias", [None, np.zeros(UNITS), np.full(UNITS, 2.0)])
+def test_equal_columns_deliver_beta_with_and_without_a_bias(bias):
+    """What all units have in common is subtracted, so that one vector is left."""
+    kernel = np.ones((UNITS, UNITS))
+    layers = [
+        dense("d", "x", kernel, bias),
+        norm("n", "d", np.arange(1.0, UNITS + 1), np.arange(1.0, UNITS + 1), 0.1),
+        activation("after", "n", "tanh"),
+    ]
+    assert told(network(layers, UNITS)) is True
+    layers[0] = dense("d", "x", kernel + np.eye(UNITS), bias)
+    assert told(network(layers, UNITS)) is False
