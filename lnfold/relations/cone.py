@@ -61,7 +61,8 @@ def _active_set(directions: Array, vector: Array) -> Array:
         while True:
             wanted = np.zeros(count)
             wanted[free] = np.linalg.lstsq(directions[:, free], vector, rcond=None)[0]
-            negative = free & (wanted <= 0)
+            # a multiplier of 0 that stays 0 is in nobody's way
+            negative = free & (wanted <= 0) & ((multipliers > 0) | (wanted < 0))
             if not negative.any():
                 multipliers = wanted
                 break

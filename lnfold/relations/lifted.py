@@ -27,14 +27,19 @@ class Lifted:
 
     Attributes:
         rows: T [inputs + 1, units], kernel over bias, centred for LayerNorm.
-        epsilon: the nominal one; 0 where it is not known.
+        epsilon: as the program holds it; 0 where it is not known.
         gamma, beta: [units]; ones and zeros where there are none.
+        rounding: [inputs + 1], how far a number of each row of T may be off; None for not at all.
+        sizes: [inputs + 1], the largest number of each row of the dense layer itself, before the
+            mean is taken out; None where that is T's.
     """
 
     rows: Array
     epsilon: float
     gamma: Array
     beta: Array
+    rounding: Array | None = None
+    sizes: Array | None = None
 
     @property
     def inputs(self) -> int:
@@ -50,8 +55,9 @@ class Lifted:
 
         |z_i| never passes the root of it.
         """
-        scale = np.abs(self.rows).max(initial=0.0)
-        centred = np.abs(self.rows.sum(axis=1)).max() <= 1e-12 * scale * self.units
+        # row by row: where the others cancel, the smallest row is all there is
+        ulps = 4 * self.units * np.finfo(np.float64).eps * np.abs(self.rows).max(axis=1, initial=0)
+        centred = bool((np.abs(self.rows.sum(axis=1)) <= ulps).all())
         return self.units - int(centred)
 
     @property
@@ -97,14 +103,26 @@ def lift(dense: Dense, norm: Norm) -> Lifted:
     kernel = dense.kernel.array.astype(np.float64)
     bias = vector(dense.bias, dense.units, 0.0)
     rows = np.vstack([kernel, bias])
+    sizes = np.abs(rows).max(axis=1, initial=0.0)
+    rounding = np.zeros(len(rows))
     if isinstance(norm, LayerNorm):
-        rows -= rows.mean(axis=1, keepdims=True)
+        # the second mean is the first one's rounding, which is not small beside equal columns
+        for _ in range(2):
+            rows -= rows.mean(axis=1, keepdims=True)
+        rounding = 2 * dense.units * np.finfo(np.float64).eps * np.abs(rows).max(axis=1, initial=0)
     return Lifted(
         rows,
-        norm.epsilon.value or 0.0,
+        as_held(norm.epsilon.value or 0.0, dense.kernel),
         vector(norm.gamma, dense.units, 1.0),
         vector(norm.beta, dense.units, 0.0),
+        rounding,
+        sizes,
     )
+
+
+def as_held(constant: float, beside: Parameter) -> float:
+    """A constant of a config as the program holds it: in float32 beside anything but float64."""
+    return constant if beside.array.dtype == np.float64 else float(np.float32(constant))
 
 
 def vector(parameter: Parameter | None, units: int, absent: float) -> Array:

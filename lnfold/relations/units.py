@@ -5,6 +5,10 @@
 Before relu a unit with sup u_i ≤ 0 never fires, and one with inf u_i ≥ 0 always does: relu is
 linear there. That is a proof about all inputs of the box, sampled or not; beside it stands how
 often the unit fired on the inputs used.
+
+The range is that of exact arithmetic on the stored numbers. A unit is called dead or always on
+only where it stays so when the layer is computed in float32, whose rounding
+``float32_margin`` bounds.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from enum import Enum
 import numpy as np
 
 from lnfold.network.layers import Activation, BatchNorm, Network
+from lnfold.relations.float32_margin import UNIT, float32_margin
 from lnfold.relations.lifted import vector
 from lnfold.relations.pairs import Context, Pair
 from lnfold.relations.reach import Reach
@@ -42,7 +47,7 @@ class Verdict(Enum):
 _SENTENCES = {
     Verdict.DEAD: "never above 0, so that relu always delivers 0",
     Verdict.ALWAYS_ON: "never below 0, so that relu does nothing",
-    Verdict.CONSTANT: "the same for every input",
+    Verdict.CONSTANT: "the same for every input, but for rounding",
     Verdict.MIXED: "sometimes on, sometimes off",
 }
 
@@ -98,6 +103,8 @@ def describe_units(
         values: of all layers on inputs of the box (``inside``), or None.
     """
     low, high, free = _bounds(pair, reaches)
+    z = np.maximum(np.abs(low.values), np.abs(high.values))
+    moved = float32_margin(network, pair.norm, reaches, z)
     gamma = vector(pair.norm.gamma, low.values.size, 1.0)
     beta = vector(pair.norm.beta, low.values.size, 0.0)
     # a negative gamma takes the supremum of z to the infimum of u
@@ -112,7 +119,8 @@ def describe_units(
     exact_low, exact_high = (bottom.exact & free) | (gamma == 0), (top.exact & free) | (gamma == 0)
     # what rounding may have moved the bounds by
     margin = CLOSE * (np.abs(gamma) * np.sqrt(gamma.size) + np.abs(beta))
-    verdicts = _verdicts(network, pair, infimum, supremum, margin)
+    ends = _in_float32(pair, gamma, beta, (bottom.values, top.values), moved)
+    verdicts = _verdicts(network, pair, supremum - infimum <= margin * _SAME, ends)
     both = (infimum < -margin) & exact_low & (supremum > margin) & exact_high
     if lowest is not None and highest is not None:
         both |= (lowest < 0) & (highest > 0)
@@ -188,8 +196,26 @@ def _chosen(turned: Array, where: Bound, otherwise: Bound) -> Bound:
     )
 
 
+def _in_float32(
+    pair: Pair, gamma: Array, beta: Array, z: tuple[Array, Array], moved: Array
+) -> tuple[Array, Array]:
+    """The least and the greatest u that a float32 program delivers, from the ends of z for u's."""
+    cap = np.inf
+    if not isinstance(pair.norm, BatchNorm):
+        cap = np.sqrt(gamma.size) * (1 + (gamma.size + 8) * UNIT)
+    size = np.abs(gamma)
+    ends = []
+    for sign, end in zip((-1.0, 1.0), z, strict=True):
+        toward = np.minimum(np.where(gamma < 0, -sign, sign) * end + moved, cap)
+        with np.errstate(invalid="ignore"):
+            product = np.where(gamma == 0, 0.0, size * toward)
+            rounding = 4 * UNIT * (np.abs(product) + np.abs(beta)) * (gamma != 0)
+            ends.append(sign * (product + rounding) + beta)
+    return ends[0], ends[1]
+
+
 def _verdicts(
-    network: Network, pair: Pair, infimum: Array, supremum: Array, margin: Array
+    network: Network, pair: Pair, constant: Array, ends: tuple[Array, Array]
 ) -> tuple[Verdict, ...]:
     functions = {
         reader.function.value if isinstance(reader, Activation) else None
@@ -200,12 +226,12 @@ def _verdicts(
     )
     ceiling = 6.0 if "relu6" in functions else np.inf
     found = []
-    for low, high, slack in zip(infimum, supremum, margin, strict=True):
-        if high - low <= slack * _SAME:
+    for same, low, high in zip(constant, *ends, strict=True):
+        if same:
             found.append(Verdict.CONSTANT)
-        elif cut and high <= -slack:
+        elif cut and high <= 0:
             found.append(Verdict.DEAD)
-        elif cut and low >= slack and high <= ceiling - slack:
+        elif cut and low >= 0 and high <= ceiling:
             found.append(Verdict.ALWAYS_ON)
         else:
             found.append(Verdict.MIXED)
