@@ -18,6 +18,7 @@ from lnfold.relations.inside import Inside, inside
 from lnfold.relations.least_deviation import LeastDeviation, least_deviation
 from lnfold.relations.lifted import Lifted, lift
 from lnfold.relations.lipschitz import Steepness, steepness
+from lnfold.relations.observed import held_least, held_slope, held_steepness
 from lnfold.relations.one_vector import Measured, measure_layer, measure_network
 from lnfold.relations.pairs import Context, Pair
 from lnfold.relations.reach import Reach, reaches
@@ -121,7 +122,9 @@ def detail(
             for relation, one in zip(relations, layers, strict=True)
             if one.steepness is not None
         }
-        slope = network_slope(network, reached, steep, None if moved is None else moved.rows)
+        rows = None if moved is None else moved.rows
+        slope = network_slope(network, reached, steep, rows)
+        slope = None if slope is None else held_slope(slope)
     fitted: tuple[Measured, ...] = ()
     if values is not None and any(one.in_sample for one in layers):
         by_pair = {
@@ -162,7 +165,9 @@ def _layer(
             far = far_out(lifted, x)
         held = reach.box if reach.free and not reach.box.everything else None
         least = least_deviation(lifted, reach.box)
-        steep = steepness(lifted, least.bound, x)
+        if x is not None:
+            least = held_least(least, lifted.deviations(x))
+        steep = held_steepness(steepness(lifted, least.bound, x))
     return LayerDetail(
         units=None
         if reached is None

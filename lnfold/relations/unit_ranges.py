@@ -114,7 +114,7 @@ class _Found:
             falling, rising = falling & ~self.exact, rising & ~self.exact
         if falling.any():
             self.certify(np.flatnonzero(falling), np.zeros((units + 1, int(falling.sum()))))
-            if self.box.extended <= CORNERS:
+            if self.box.bounded and self.box.extended <= CORNERS:
                 self._by_corners(falling, highest, watch)
         if rising.any() and not (units > _WIDE and inputs >= units - 1):
             self._by_cone(rising)

@@ -22,6 +22,7 @@ import numpy as np
 from lnfold.network.layers import Activation, BatchNorm, Network
 from lnfold.relations.float32_margin import UNIT, float32_margin
 from lnfold.relations.lifted import vector
+from lnfold.relations.observed import passed
 from lnfold.relations.pairs import Context, Pair
 from lnfold.relations.reach import Reach
 from lnfold.relations.unit_ranges import CLOSE, Bound
@@ -121,6 +122,13 @@ def describe_units(
     margin = CLOSE * (np.abs(gamma) * np.sqrt(gamma.size) + np.abs(beta))
     ends = _in_float32(pair, gamma, beta, (bottom.values, top.values), moved)
     verdicts = _verdicts(network, pair, supremum - infimum <= margin * _SAME, ends)
+    # no proof stands against what was seen
+    wrong = passed(infimum, supremum, lowest, highest, margin + np.abs(gamma) * moved)
+    infimum, supremum = np.where(wrong, -np.inf, infimum), np.where(wrong, np.inf, supremum)
+    exact_low, exact_high = exact_low & ~wrong, exact_high & ~wrong
+    verdicts = tuple(
+        Verdict.MIXED if withdrawn else one for one, withdrawn in zip(verdicts, wrong, strict=True)
+    )
     both = (infimum < -margin) & exact_low & (supremum > margin) & exact_high
     if lowest is not None and highest is not None:
         both |= (lowest < 0) & (highest > 0)
