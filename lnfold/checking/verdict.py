@@ -20,7 +20,7 @@ from lnfold.network.running.rounding import Rounding
 Array = np.ndarray
 
 WIDEST: Final = 0.01  # of an output's scale: an allowance above it would hide another network
-_FEW: Final = 0.02  # of the rows are one, where there are as many
+_ENOUGH: Final = 4  # rows, so that without one at either end there is a spread
 _UNDERFLOW: Final = 2.0**-100  # far below what float32 adds to anything but zeros
 _STILL: Final = 4 * float(np.finfo(np.float32).eps)  # of its size: as float32 it does not vary
 
@@ -130,9 +130,10 @@ def scales(exact: Array) -> Array:
     numbers[:, lost] = 0.0
     if not numbers.size:
         return numbers
-    few = min(_FEW, 1 / max(len(numbers) - 1, 1))
+    few = 1 / (len(numbers) - 1) if len(numbers) >= _ENOUGH else 0.0
     low, middle, high = np.nanquantile(numbers, (few, 0.5, 1 - few), axis=0)
-    usual, most = np.nanquantile(np.abs(numbers), (1 - few, 1.0), axis=0)
+    # one row far out at either end is two of the largest
+    usual, most = np.nanquantile(np.abs(numbers), (1 - 2 * few, 1.0), axis=0)
     size = np.where(usual > 0, usual, most)
     spread = high - low
     still = spread <= _STILL * size

@@ -62,7 +62,7 @@ def networks_of(graph: Graph, constants: Constants, output: str | None = None) -
     finder = _Finder(graph, constants)
     if output is not None:
         network = finder.network_ending_at(output)
-        return Networks(tuple(finder.named([network])), tuple(finder.taken_off()))
+        return Networks(tuple(finder.named([network])), tuple(finder.taken_off([network])))
     return finder.networks()
 
 
@@ -101,13 +101,22 @@ class _Finder:
                 notes.append(f"network {network.name} was left out: {error}")
             else:
                 networks.append(network)
-        notes.extend(self.taken_off())
+        notes.extend(self.taken_off(networks))
         return Networks(tuple(self.named(networks)), tuple(notes))
 
-    def taken_off(self) -> Iterator[str]:
-        """What is assumed of flags such as is_training, which no file holds."""
-        for name in self.patterns.constants.passage.conditionals.off:
-            yield f"flag '{name}' is taken as off, as at inference: nothing gives it a value"
+    def taken_off(self, networks: Sequence[Network]) -> Iterator[str]:
+        """What is assumed of the flags that networks depend on and that no file gives a value."""
+        flags = self.patterns.constants.passage.conditionals.off
+        pending = [name for network in networks for name in network.outputs] if flags else []
+        seen: set[str] = set()
+        while pending:
+            name = pending.pop().partition(":")[0].lstrip("^")
+            if name in self.graph.nodes and name not in seen:
+                seen.add(name)
+                pending.extend(self.graph.nodes[name].inputs)
+        for name in flags:
+            if name in seen:
+                yield f"flag '{name}' is taken as off, as at inference: nothing gives it a value"
 
     def network_ending_at(self, output: str) -> Network:
         """The network that delivers one node's value; UnknownNameError where there is none."""

@@ -4,8 +4,8 @@ For r = d + 1 rows of kernel and bias (d without a bias), n units and a next lay
 
     MEAN       r        LayerNorm: a constant added to all units of a row, or of the bias
     SCALE      1        kernel and bias times a common factor, as epsilon → 0
-    GAIN       n        through relu and the like: gamma_i and beta_i times c, the next kernel's
-                        row i over c
+    GAIN       n        through relu and the like, and relu6 where it cannot clip: gamma_i and
+                        beta_i times c, the next kernel's row i over c
     TRADE      n − r(r+1)/2 − r   where positive: column i of the centred kernel times c_i, gamma_i
                         over c_i, with Σ c_i·T_i = 0 and Σ c_i²·T_i·T_iᵀ as before, so that mean
                         and s(x) do not notice. The last r is LayerNorm's. Any activation.
@@ -28,7 +28,16 @@ from enum import Enum
 import numpy as np
 
 from lnfold.network.activations import FUNCTIONS
-from lnfold.network.layers import Activation, BatchNorm, Dense, LayerNorm, Network, RMSNorm
+from lnfold.network.layers import (
+    Activation,
+    BatchNorm,
+    Dense,
+    LayerNorm,
+    Network,
+    Norm,
+    RMSNorm,
+)
+from lnfold.relations.lifted import vector
 from lnfold.relations.pairs import Context, Pair
 from lnfold.relations.units import Units, Verdict
 
@@ -125,7 +134,14 @@ def _activated(
     if name is None or FUNCTIONS[name].rowwise:
         found.complete = False
         return
-    if not FUNCTIONS[name].homogeneous:
+    if norm.gamma is not None and not norm.gamma.array.all():
+        # a unit that is constant trades its outgoing weights for the next bias
+        found.complete = False
+    # leaky relu, abs and relu6 are not tested for more than is counted
+    if name != "relu" and (FUNCTIONS[name].homogeneous or name == "relu6"):
+        found.complete = False
+    factors = _factors_passing(name, norm, dense.units)
+    if not factors:
         return
     following = network.consumers(reader.name)
     after = following[0] if len(following) == 1 else None
@@ -133,11 +149,8 @@ def _activated(
         found.complete = False
         return
     if norm.gamma is not None:
-        found.add(Symmetry.GAIN, dense.units)
-    if name != "relu":
-        found.complete = False  # leaky relu and abs are not tested for more
-        return
-    if units is None:
+        found.add(Symmetry.GAIN, factors)
+    if name != "relu" or units is None:
         return
     outgoing = after.units - _mean_subtracted(network, after)
     on, dead = units.count(Verdict.ALWAYS_ON), units.count(Verdict.DEAD)
@@ -147,6 +160,20 @@ def _activated(
     # several such units can be rotated into each other, and one loosens what TRADE has to keep
     if on + dead > 1 or (on + dead and spare + rows > 0):
         found.complete = False
+
+
+def _factors_passing(name: str, norm: Norm, units: int) -> int:
+    """Through how many units of an activation a positive factor passes.
+
+    Through those of relu6 whose clip can never act: |z| ≤ √(n − 1), √n for RMSNorm.
+    """
+    if FUNCTIONS[name].homogeneous:
+        return units
+    if name != "relu6":
+        return 0
+    highest = np.sqrt(max(units - isinstance(norm, LayerNorm), 0))
+    top = np.abs(vector(norm.gamma, units, 1.0)) * highest + vector(norm.beta, units, 0.0)
+    return int((top < 6).sum())
 
 
 def _linear(found: _Found, network: Network, pair: Pair, reader: Dense, rows: int) -> None:

@@ -91,7 +91,7 @@ def test_the_scale_of_an_output_is_its_spread_and_its_size_where_it_does_not_var
         assert np.isfinite(scales(np.full((4, 2), np.nan))).all()
 
 
-@pytest.mark.parametrize("rows", [51, 64, 1024])
+@pytest.mark.parametrize("rows", [4, 11, 30, 51, 64, 1024])
 def test_the_spread_is_that_of_all_rows_but_one_at_either_end(rows: int) -> None:
     """One row far out on either side lends the others no scale; a second one is no exception."""
     array = np.linspace(0, 1, rows)[:, None]

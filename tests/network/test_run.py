@@ -15,6 +15,7 @@ from lnfold.network.layers import (
     Activation,
     Add,
     Centre,
+    Clip,
     Concat,
     Dense,
     Gap,
@@ -23,6 +24,7 @@ from lnfold.network.layers import (
     Multiply,
     Network,
     Parameter,
+    Rearrange,
     Slice,
 )
 from lnfold.network.run import run
@@ -172,3 +174,23 @@ def test_inputs_can_be_renamed():
 
     assert made.inputs == (Input("obs", 3, "x0"),)
     assert made.layers[0].inputs == ("obs",)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.0, None), (None, 1.0), (-1.0, 1.0), (None, None)])
+def test_a_clip_bounds_the_sides_that_it_has(low: float | None, high: float | None):
+    """One bound, both, or none."""
+    bounds = [None if one is None else Parameter(np.float32(one)) for one in (low, high)]
+    net = network(Clip("c", ("x0",), "c", *bounds))
+    x = np.linspace(-3, 3, 30, dtype=np.float32).reshape(10, 3)
+    (found,) = run(net, x).values()
+    np.testing.assert_array_equal(found, x if low is high else np.clip(x, low, high))
+
+
+def test_rows_that_are_no_whole_number_of_observations_are_refused():
+    """A layout that takes two rows at a time has nothing to do with a third."""
+    net = network(Rearrange("r", ("x0",), "r", (2, 3), (1, 0), 2))
+    x = np.arange(12, dtype=np.float32).reshape(4, 3)
+    (found,) = run(net, x).values()
+    np.testing.assert_array_equal(found, x.reshape(2, 2, 3).transpose(0, 2, 1).reshape(6, 2))
+    with pytest.raises(UsageError, match="3 rows are no whole number of observations"):
+        run(net, x[:3])

@@ -43,6 +43,8 @@ def forward(net: Network, parameters: dict[str, np.ndarray], x: np.ndarray) -> n
             y = y * parameters[f"{layer.name}/gamma"] + parameters[f"{layer.name}/beta"]
         elif layer.function.value == "relu":
             y = np.where(y.real > 0, y, 0)
+        elif layer.function.value == "relu6":
+            y = np.where(y.real > 6, 6, np.where(y.real > 0, y, 0))
         elif layer.function.value == "tanh":
             y = np.tanh(y)
         values[layer.name] = y
@@ -288,3 +290,30 @@ def test_what_of_a_layer_s_three_vectors_is_independent_of_the_rest(widths, left
     units, rows = widths[1], widths[0] + 1
     spare = units - rows * (rows + 1) // 2 - rows
     assert left == 2 * units - 1 - (spare + 1 if spare >= 0 else 0)
+
+
+@pytest.mark.parametrize("gamma", ["small", "large", "zero"])
+@pytest.mark.parametrize("function", ["relu", "relu6", "tanh"])
+def test_no_number_is_called_independent_that_is_not(function, gamma):
+    """Units whose clip can never act pass their gammas on; a gamma of 0 leaves more to count."""
+    exact = 0
+    for seed in range(6):
+        generator = generator_of(100 + seed)
+        sizes = generator.uniform(0.3, 1.2, 6) * (30 if gamma == "large" else 1)
+        if gamma == "zero":
+            sizes[1] = 0
+        layers = [
+            dense("d", "x", generator.normal(size=(3, 6)), generator.normal(size=6)),
+            norm("n", "d", sizes, generator.uniform(-0.2, 0.2, 6), 0.3),
+            activation("a", "n", function),
+            dense("e", "a", generator.normal(size=(6, 2)), generator.normal(size=2)),
+        ]
+        net = network(layers, 3)
+        found, parameters = rank(net, generator.normal(size=(400, 3)) * 3)
+        count = independence(net, proofs(net))
+        assert count.parameters == parameters
+        assert count.independent >= found
+        assert not count.complete or count.independent == found
+        exact += count.independent == found
+    if gamma != "zero" and not (function == "relu6" and gamma == "large"):
+        assert exact >= 5
