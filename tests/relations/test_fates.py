@@ -340,9 +340,9 @@ def test_a_gamma_along_other_axes_than_the_units_is_no_row_of_a_kernel():
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("function", ["LayerNormalization", "GroupNormalization"])
-def test_keras_norms_along_steps_are_not_answered_with_yes(tmp_path, function):
+def test_keras_norms_along_steps_are_not_answered_with_yes(tensorflow, tmp_path, function):
     """axis=1 of as many steps as units."""
-    keras = pytest.importorskip("keras")
+    keras = tensorflow.keras
     from lnfold.checkpoint import open_checkpoint
     from lnfold.network.recover import recover
     from lnfold.relations.answer import answer
