@@ -275,7 +275,7 @@ class KerasLayers:
             # what it computes is not its class alone: a convolution with relu is not linear
             operation += f" with {stated if isinstance(stated, str) else 'an activation'}"
         told = json.dumps({**call.config, "name": ""}, sort_keys=True, default=repr)
-        said = fingerprint(told.encode())
+        said = fingerprint(told)
         opaque = Opaque(call.name, sources, self.scope(call), operation, reads, said=said)
         return self.append(opaque)
 

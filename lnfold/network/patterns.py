@@ -263,4 +263,4 @@ class LayerPatterns:
                 told.append(constant_fingerprint(self.graph, one))
             elif integers is not None:
                 told.append(repr(integers))
-        return fingerprint(*(one.encode() for one in told)) if all(told) else ""
+        return fingerprint(*told) if all(told) else ""

@@ -161,7 +161,8 @@ def test_a_stream_gets_the_bytes_that_a_file_gets(
             (tmp_path / "got.npz").write_bytes(got)
             with np.load(tmp_path / "got.npz") as one, np.load(path) as other:
                 assert one.files == other.files
-                assert all(np.array_equal(one[name], other[name]) for name in one.files)
+                for name in one.files:  # two processes need not round alike
+                    np.testing.assert_allclose(one[name], other[name], rtol=0, atol=1e-6)
         else:
             assert got == path.read_bytes()
 

@@ -24,7 +24,7 @@ def integer(field: int, number: int) -> bytes:
 
 
 def block(field: int, content: bytes | str) -> bytes:
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     return varint(field << 3 | 2) + varint(len(data)) + data
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lnfold.errors import GraphError, LnfoldError
 from lnfold.network.evidence import Source
+from lnfold.network.kinds import Opaque
 from lnfold.network.recover import Recovery, recover
 from lnfold.network.saved_model import read_meta_graph, read_saved_model
 from tests.conftest import SAMPLES
@@ -286,3 +287,15 @@ def test_a_keras_config_that_is_damaged_is_a_note(tmp_path: Path):
 def test_errors_are_those_of_lnfold():
     """A GraphError is one that the command line shows without a traceback."""
     assert issubclass(GraphError, LnfoldError)
+
+
+def test_operations_whose_kinds_are_no_text_are_told_apart(tmp_path: Path):
+    """A byte of a kind that is no UTF-8 is a gap like any other, and not the same gap."""
+    said = set()
+    for kind in ("Strange\udcf7", "Strange\udcf8"):
+        opaque, after = node("o", kind, "a/BiasAdd"), node("t", "Tanh", "o")
+        (network,) = recovered(tmp_path, ARRAYS, *DENSE, opaque, after).networks
+        (gap,) = (layer for layer in network.layers if isinstance(layer, Opaque))
+        said.add(gap.said)
+    assert len(said) == 2
+    assert "" not in said
