@@ -22,14 +22,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lnfold.checkpoint import Checkpoint, Variable, open_checkpoint
     from lnfold.errors import InputError, LnfoldError, UsageError
-    from lnfold.network.layers import Network
-    from lnfold.network.recover import Recovery, recover
-    from lnfold.network.run import run
-    from lnfold.network.settings import Settings
-    from lnfold.relations.answer import answer
-    from lnfold.relations.relate import relate
-    from lnfold.report.json_report import as_json, schema
-    from lnfold.report.record import Question, Report, build_report
+    from lnfold.network.facts.settings import Settings
+    from lnfold.network.records.layers import Network
+    from lnfold.network.running.run import run
+    from lnfold.recovery.recover import Recovery, recover
+    from lnfold.relations.question.answer import answer
+    from lnfold.relations.question.relate import relate
+    from lnfold.report.account.record import Question, Report, build_report
+    from lnfold.report.json.report import as_json, schema
 
 __version__ = "0.1.0"
 
@@ -39,20 +39,20 @@ _HOMES = {
     "Checkpoint": "lnfold.checkpoint",
     "Variable": "lnfold.checkpoint",
     # named arrays and wiring → networks, and running them
-    "recover": "lnfold.network.recover",
-    "Recovery": "lnfold.network.recover",
-    "Settings": "lnfold.network.settings",
-    "Network": "lnfold.network.layers",
-    "run": "lnfold.network.run",
+    "recover": "lnfold.recovery.recover",
+    "Recovery": "lnfold.recovery.recover",
+    "Settings": "lnfold.network.facts.settings",
+    "Network": "lnfold.network.records.layers",
+    "run": "lnfold.network.running.run",
     # networks → how bias, gamma and beta relate
-    "relate": "lnfold.relations.relate",
-    "answer": "lnfold.relations.answer",
+    "relate": "lnfold.relations.question.relate",
+    "answer": "lnfold.relations.question.answer",
     # all of it → a report
-    "build_report": "lnfold.report.record",
-    "Question": "lnfold.report.record",
-    "Report": "lnfold.report.record",
-    "as_json": "lnfold.report.json_report",
-    "schema": "lnfold.report.json_report",
+    "build_report": "lnfold.report.account.record",
+    "Question": "lnfold.report.account.record",
+    "Report": "lnfold.report.account.record",
+    "as_json": "lnfold.report.json.report",
+    "schema": "lnfold.report.json.report",
     # what can go wrong
     "LnfoldError": "lnfold.errors",
     "UsageError": "lnfold.errors",
@@ -88,4 +88,4 @@ def __getattr__(name: str) -> object:
 
 
 if "IPython" in sys.modules:  # in a notebook, reports and networks show themselves
-    importlib.import_module("lnfold.report.html_notebook").register()
+    importlib.import_module("lnfold.report.page.notebook").register()

@@ -17,10 +17,10 @@ from lnfold.checking.compare import compare, with_noticed
 from lnfold.checking.comparison import Against, Comparison
 from lnfold.checking.observations import Observations
 from lnfold.checking.verdict import WIDEST, Allowance, scales
-from lnfold.network.evidence import Source
-from lnfold.network.float_types import is_float
-from lnfold.network.layers import Array, Network
-from lnfold.network.running.rounding import Rounding, measure_rounding
+from lnfold.network.facts.evidence import Source
+from lnfold.network.operations.float_types import is_float
+from lnfold.network.records.layers import Array, Network
+from lnfold.network.rounding.measured import Rounding, measure_rounding
 
 SAME: Final = 1e-6  # of an output's scale: float32 holds no more than that of most numbers
 

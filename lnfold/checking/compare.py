@@ -15,7 +15,7 @@ from lnfold.checking.comparison import EDGES, QUANTILES, Against, Comparison, Pl
 from lnfold.checking.planted import noticed
 from lnfold.checking.verdict import Allowance, Mark, marked
 from lnfold.errors import UsageError
-from lnfold.network.layers import Network
+from lnfold.network.records.layers import Network
 
 Array = np.ndarray
 

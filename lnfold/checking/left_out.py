@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from lnfold.network.layers import Network, Opaque
+from lnfold.network.records.layers import Network, Opaque
 
 _ELSEWHERE: Final = re.compile(
     r"Py|Func|Call|Random|Multinomial|Truncated|Uniform|Normal|Lookup|Hash|Iterator|Queue|Read|"

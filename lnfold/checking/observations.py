@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lnfold.errors import UsageError
-from lnfold.network.example_arrays import by_name_or_width
-from lnfold.network.given_rows import rows_at_a_time
-from lnfold.network.layers import Input, Network, Standardize
+from lnfold.network.records.layers import Input, Network, Standardize
+from lnfold.network.running.run_inputs import rows_at_a_time
+from lnfold.recovery.examples.example_arrays import by_name_or_width
 
 Array = np.ndarray
 

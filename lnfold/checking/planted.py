@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 
 from lnfold.checking.verdict import Allowance
-from lnfold.network.given_rows import rows_at_a_time
-from lnfold.network.layers import Array, Dense, Network
-from lnfold.network.run import run
+from lnfold.network.records.layers import Array, Dense, Network
+from lnfold.network.running.run import run
+from lnfold.network.running.run_inputs import rows_at_a_time
 
 ROWS: Final = 64
 _KERNELS: Final = 6  # of a deep network, evenly from the first to the last

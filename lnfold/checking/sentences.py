@@ -6,7 +6,7 @@ from typing import Final
 
 from lnfold.checking.comparison import Comparison, Place
 from lnfold.checking.verdict import Mark, Verdict
-from lnfold.figures import figure, printable
+from lnfold.text.number_format import figure, printable
 
 _SIGNS: Final = {
     Verdict.AGREES: ("✓", "good"),

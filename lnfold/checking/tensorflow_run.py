@@ -17,12 +17,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from lnfold.checkpoint.positioned_file import PositionedFile
-from lnfold.checkpoint.variables import Checkpoint
+from lnfold.checkpoint.bytes.positioned_file import PositionedFile
+from lnfold.checkpoint.variables.checkpoint import Checkpoint
 from lnfold.errors import GraphError, LnfoldError, UnsupportedError, UsageError
-from lnfold.network.evidence import Source
-from lnfold.network.graph import VARIABLE_OPS, Graph, read_meta_graph
-from lnfold.network.layers import Network
+from lnfold.network.facts.evidence import Source
+from lnfold.network.records.layers import Network
+from lnfold.recovery.graph.graph import VARIABLE_OPS, Graph
+from lnfold.recovery.graph.saved_model import read_meta_graph
 
 Array = np.ndarray
 

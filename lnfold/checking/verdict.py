@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from lnfold.network.running.rounding import Rounding
+from lnfold.network.rounding.measured import Rounding
 
 Array = np.ndarray
 

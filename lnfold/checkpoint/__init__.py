@@ -7,15 +7,11 @@
 
 The way of a path:
 
-    locate, folder, state_file    what is meant: a prefix, one of its files, a folder, a step
-    recognise                     what kind of file it is, by its bytes
-    tensor_bundle                 V2: bundle_index (over sorted_table), bundle_shards,
-                                  stored_tensors, slices
-    tensor_slices                 V1
-    keras_archive                 .h5, .weights.h5, .keras (over hdf5), keras_names, keras_shards
-    numpy_archive                 .npz, Stable-Baselines .zip (over zip_archive)
-    object_names, object_graph    what people call the variables of a TF 2 checkpoint
-    variables                     the result: a mapping of names to variables
+    finding        what is meant, a prefix, one of its files, a folder, a step; what kind it is
+    bundle, v1     TensorFlow's own formats
+    hdf5, keras    ``.h5``, ``.weights.h5``, ``.keras``
+    numpy_files    ``.npz``, Stable-Baselines' ``.zip``
+    variables      the result: a mapping of names to variables
 
 Beside it: ``statistics`` and ``verify`` read everything, ``write`` writes a V2 checkpoint.
 """
@@ -23,6 +19,7 @@ Beside it: ``statistics`` and ``verify`` read everything, ``write`` writes a V2 
 from __future__ import annotations
 
 from lnfold.checkpoint.opening import open_checkpoint
-from lnfold.checkpoint.variables import Checkpoint, Variable
+from lnfold.checkpoint.variables.checkpoint import Checkpoint
+from lnfold.checkpoint.variables.variable import Variable
 
 __all__ = ["Checkpoint", "Variable", "open_checkpoint"]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 
-from lnfold.checkpoint.bundle_names import bundle_names
-from lnfold.checkpoint.locate import Location, has_index, locate, v1_shards
-from lnfold.checkpoint.paused_collection import PausedCollection
-from lnfold.checkpoint.positioned_file import PositionedFile
-from lnfold.checkpoint.tensor_bundle import open_bundle
-from lnfold.checkpoint.variables import Checkpoint
+from lnfold.checkpoint.bundle.names import bundle_names
+from lnfold.checkpoint.bundle.tensor_bundle import open_bundle
+from lnfold.checkpoint.bytes.gc_paused import PausedCollection
+from lnfold.checkpoint.bytes.positioned_file import PositionedFile
+from lnfold.checkpoint.finding.locate import locate
+from lnfold.checkpoint.finding.location import Location, has_index, v1_shards
+from lnfold.checkpoint.variables.checkpoint import Checkpoint
 from lnfold.errors import NotACheckpointError, UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lnfold.checkpoint.keras_archive import KerasArchive
-    from lnfold.checkpoint.keras_shards import KerasShards
+    from lnfold.checkpoint.keras.archive import KerasArchive
+    from lnfold.checkpoint.keras.shards import KerasShards
 
 
 def open_checkpoint(path: str | os.PathLike[str], *, step: int | None = None) -> Checkpoint:
@@ -32,7 +33,7 @@ def open_checkpoint(path: str | os.PathLike[str], *, step: int | None = None) ->
     """
     checkpoint = _opened(locate(os.fspath(path), step))
     if os.path.isdir(path):
-        from lnfold.checkpoint.links import refuse_links_out
+        from lnfold.checkpoint.finding.links import refuse_links_out
 
         refuse_links_out(os.fspath(path), _read_with(checkpoint))
     return checkpoint
@@ -40,7 +41,7 @@ def open_checkpoint(path: str | os.PathLike[str], *, step: int | None = None) ->
 
 def _read_with(checkpoint: Checkpoint) -> list[str]:
     """The files of a checkpoint and those that are read beside it."""
-    from lnfold.checkpoint.keras_metadata import METADATA
+    from lnfold.checkpoint.keras.metadata import METADATA
 
     graph = checkpoint.graph_file
     beside = [] if graph is None else [graph, os.path.join(os.path.dirname(graph), METADATA)]
@@ -69,7 +70,7 @@ def _bundle(location: Location) -> Checkpoint:
         format = "SavedModel"
 
     def keras_config() -> str | None:
-        from lnfold.checkpoint.keras_metadata import config_in_saved_model
+        from lnfold.checkpoint.keras.metadata import config_in_saved_model
 
         return None if folder is None else config_in_saved_model(folder)
 
@@ -87,7 +88,7 @@ def _bundle(location: Location) -> Checkpoint:
 
 
 def _v1(location: Location, paths: list[str]) -> Checkpoint:
-    from lnfold.checkpoint.tensor_slices import TensorSlices
+    from lnfold.checkpoint.v1.tensor_slices import TensorSlices
 
     container = TensorSlices(paths)
     meta = location.path + ".meta"
@@ -103,7 +104,7 @@ def _v1(location: Location, paths: list[str]) -> Checkpoint:
 
 
 def _single_file(location: Location) -> Checkpoint:
-    from lnfold.checkpoint import recognise
+    from lnfold.checkpoint.finding import recognise
 
     file = PositionedFile(location.path)
     kind = recognise.recognise(file)
@@ -121,7 +122,7 @@ def _single_file(location: Location) -> Checkpoint:
             "variables with tf.train.Saver or tf.train.Checkpoint.",
         )
     if kind == recognise.TEXT:
-        from lnfold.checkpoint.keras_shards import KerasShards, is_map
+        from lnfold.checkpoint.keras.shards import KerasShards, is_map
 
         if is_map(file.read(0, min(file.size, recognise.SAMPLE_BYTES))):
             return _hdf5(location, file, KerasShards(file))
@@ -133,7 +134,7 @@ def _single_file(location: Location) -> Checkpoint:
 
 def _table(location: Location, file: PositionedFile) -> Checkpoint:
     """A table that is not called ``.index``: a V1 checkpoint, or an index under another name."""
-    from lnfold.checkpoint.tensor_slices import is_v1
+    from lnfold.checkpoint.v1.tensor_slices import is_v1
 
     if is_v1(file):
         return _v1(location, [location.path])
@@ -147,8 +148,8 @@ def _table(location: Location, file: PositionedFile) -> Checkpoint:
 def _hdf5(
     location: Location, file: PositionedFile, shards: KerasShards | None = None
 ) -> Checkpoint:
-    from lnfold.checkpoint.keras_archive import KerasArchive
-    from lnfold.checkpoint.keras_shards import map_of_shard
+    from lnfold.checkpoint.keras.archive import KerasArchive
+    from lnfold.checkpoint.keras.shards import map_of_shard
 
     whole = map_of_shard(location.path)
     if whole is not None:
@@ -170,12 +171,12 @@ def _keras(location: Location, container: KerasArchive) -> Checkpoint:
 
 
 def _zip(location: Location, file: PositionedFile) -> Checkpoint:
-    from lnfold.checkpoint.zip_archive import ZipArchive
+    from lnfold.checkpoint.bytes.zip_archive import ZipArchive
 
     archive = ZipArchive(file)
     members = archive.members
     if {"config.json", "model.weights.h5"} <= members.keys():
-        from lnfold.checkpoint.keras_archive import KerasArchive
+        from lnfold.checkpoint.keras.archive import KerasArchive
 
         return _keras(location, KerasArchive(file, archive))
     if "parameters" in members and "data" in members:
@@ -188,7 +189,7 @@ def _zip(location: Location, file: PositionedFile) -> Checkpoint:
         )
     else:
         format = "NumPy .npz"
-    from lnfold.checkpoint.numpy_archive import NumpyArchive
+    from lnfold.checkpoint.numpy_files.numpy_archive import NumpyArchive
 
     container = NumpyArchive(archive, inside="parameters" if "parameters" in members else None)
     return Checkpoint(

@@ -16,8 +16,8 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING
 
-from lnfold.checkpoint.dtypes import ITEM_BYTES, aligned_bytes
-from lnfold.checkpoint.moments import Moments, Statistics
+from lnfold.checkpoint.bytes.dtypes import ITEM_BYTES, aligned_bytes
+from lnfold.checkpoint.bytes.moments import Moments, Statistics
 from lnfold.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from lnfold.checkpoint.variables import Checkpoint, Variable
+    from lnfold.checkpoint.variables.checkpoint import Checkpoint
+    from lnfold.checkpoint.variables.variable import Variable
 
     Progress = Callable[[int, int], None]
 

@@ -10,19 +10,19 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lnfold.checkpoint.bundle_scan import scan_bundle
-from lnfold.checkpoint.locate import locate
-from lnfold.checkpoint.npy_header import member_of
-from lnfold.checkpoint.object_names import OBJECT_GRAPH_KEY
+from lnfold.checkpoint.bundle.scan import scan_bundle
+from lnfold.checkpoint.bundle.tensor_bundle import TensorBundle, open_bundle
+from lnfold.checkpoint.finding.locate import locate
+from lnfold.checkpoint.numpy_files.npy_header import member_of
 from lnfold.checkpoint.opening import open_checkpoint
-from lnfold.checkpoint.tensor_bundle import TensorBundle, open_bundle
+from lnfold.checkpoint.variables.object_names import OBJECT_GRAPH_KEY
 from lnfold.errors import DamagedError, InputError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lnfold.checkpoint.variables import Checkpoint
-    from lnfold.checkpoint.zip_archive import ZipArchive
+    from lnfold.checkpoint.bytes.zip_archive import ZipArchive
+    from lnfold.checkpoint.variables.checkpoint import Checkpoint
 
     Progress = Callable[[int, int], None]
 

@@ -16,10 +16,13 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from lnfold.checkpoint.bundle_entry import encode_entry, encode_header
-from lnfold.checkpoint.bundle_shards import shard_path
-from lnfold.checkpoint.checksum import crc32c, mask
-from lnfold.checkpoint.dtypes import (
+from lnfold.checkpoint.bundle.entry import encode_entry, encode_header
+from lnfold.checkpoint.bundle.shards import shard_path
+from lnfold.checkpoint.bundle.string_tensor import encode_strings
+from lnfold.checkpoint.bundle.table_writer import TableWriter
+from lnfold.checkpoint.bundle.tensor_bundle import TensorBundle
+from lnfold.checkpoint.bytes.checksum import crc32c, mask
+from lnfold.checkpoint.bytes.dtypes import (
     NUMBERS,
     STRING,
     VARIANT,
@@ -27,15 +30,12 @@ from lnfold.checkpoint.dtypes import (
     numpy_dtype,
     tensorflow_name,
 )
-from lnfold.checkpoint.state_file import read_state, state_of
-from lnfold.checkpoint.storage import PIECE_BYTES
-from lnfold.checkpoint.string_tensor import encode_strings
-from lnfold.checkpoint.table_writer import TableWriter
-from lnfold.checkpoint.tensor_bundle import TensorBundle
-from lnfold.checkpoint.variables import Variable
+from lnfold.checkpoint.bytes.limits import PIECE_BYTES
+from lnfold.checkpoint.finding.state_file import read_state, state_of
+from lnfold.checkpoint.variables.variable import Variable
 from lnfold.errors import OutputError, UnsupportedError
-from lnfold.file_names import STATE_FILE
-from lnfold.whole_file import together, whole_file
+from lnfold.files.file_names import STATE_FILE
+from lnfold.files.whole_file import together, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,9 +17,9 @@ from lnfold.cli.echo import echo
 from lnfold.cli.fault import EXIT_CODE, report_fault
 from lnfold.cli.signals import Stopped, ended_by_signals
 from lnfold.errors import LnfoldError
-from lnfold.figures import printable
-from lnfold.files_read import one_command
-from lnfold.standard_streams import ReaderLeft
+from lnfold.files.files_read import one_command
+from lnfold.files.standard_streams import ReaderLeft
+from lnfold.text.number_format import printable
 
 # command → the one line that `lnfold -h` says of it; each is a module of this package
 COMMANDS = {

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from lnfold.checking.observations import given
 from lnfold.checkpoint import Checkpoint
-from lnfold.checkpoint.array_file import read_arrays
+from lnfold.checkpoint.numpy_files.array_file import read_arrays
 from lnfold.cli.echo import echo
 from lnfold.errors import UsageError
 from lnfold.export.archive import write_networks
-from lnfold.figures import figure, printable
-from lnfold.folding.frozen_deviation import Approximated, freeze_deviations
-from lnfold.json_text import json_text
-from lnfold.network.layers import Network
+from lnfold.folding.rules.frozen_std import Approximated, freeze_deviations
+from lnfold.network.records.layers import Network
+from lnfold.text.json import json_text
+from lnfold.text.number_format import figure, printable
 
 
 def approximate_networks(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from lnfold.checking.checks import Checking
     from lnfold.checking.comparison import Comparison
     from lnfold.cli.sides import Pairs, Part, Side
-    from lnfold.network.layers import Array
-    from lnfold.network.settings import Settings
+    from lnfold.network.facts.settings import Settings
+    from lnfold.network.records.layers import Array
 
 
 @click.command(
@@ -75,9 +75,9 @@ def command(
     it differs by more than any rounding explains, 1; and nobody can tell, 4: rounding could
     hide a difference, a number is not finite, or operations that are not run may be others.
     """
-    from lnfold.checkpoint.array_file import read_arrays
+    from lnfold.checkpoint.numpy_files.array_file import read_arrays
     from lnfold.cli.sides import read_side, sides_named
-    from lnfold.network.settled import assumed_facts, expect_settled
+    from lnfold.network.records.settled import assumed_facts, expect_settled
 
     leave_stdout_to(save)
     if right is not None and against is not None:
@@ -157,7 +157,7 @@ class _Check:
     def inputs_within(self, parts: Sequence[Part]) -> str | None:
         """B itself, where it holds the inputs beside the outputs, as saved results do."""
         from lnfold.checking.observations import holds_inputs
-        from lnfold.checkpoint.array_file import read_arrays
+        from lnfold.checkpoint.numpy_files.array_file import read_arrays
 
         if self.right is None or not self.right.endswith(".npz") or self.compares_networks:
             return None
@@ -183,7 +183,7 @@ class _Check:
     def _compared(self, checking: Checking, one: Part, other: Part) -> Comparison:
         from lnfold.checking.comparison import Against
         from lnfold.checking.left_out import unlike
-        from lnfold.checkpoint.array_file import read_arrays
+        from lnfold.checkpoint.numpy_files.array_file import read_arrays
 
         if self.compares_networks:
             from lnfold.cli.sides import called_alike
@@ -205,7 +205,7 @@ class _Check:
 def _save(path: str, arrays: dict[str, Array]) -> None:
     import numpy as np
 
-    from lnfold.whole_file import whole_file
+    from lnfold.files.whole_file import whole_file
 
     with whole_file(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -218,8 +218,8 @@ def _report(
     json_wanted: bool,
 ) -> None:
     from lnfold.export.comparisons import comparison_record, comparison_text, unpaired_text
-    from lnfold.figures import printable
-    from lnfold.json_text import json_text
+    from lnfold.text.json import json_text
+    from lnfold.text.number_format import printable
 
     alone = {"only_in_a": list(pairs.only_left), "only_in_b": list(pairs.only_right)}
     if json_wanted:

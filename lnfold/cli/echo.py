@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from lnfold.figures import printable_lines
+from lnfold.text.number_format import printable_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from lnfold.cli.echo import echo
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.progress import progress
 from lnfold.cli.terminal_width import terminal_width
-from lnfold.network.recover import recover
-from lnfold.network.roles import role_of
-from lnfold.report.record import NetworkReport, Question, Report, build_report
+from lnfold.recovery.names.roles import role_of
+from lnfold.recovery.recover import recover
+from lnfold.report.account.record import NetworkReport, Question, Report, build_report
 
 
 @click.command(
@@ -46,10 +46,10 @@ def command(
 
     Without --network, every network that is no copy of another.
     """
-    from lnfold.relations.copies import copy_differences
-    from lnfold.report.explanation import explain
-    from lnfold.report.full import BoxOption, with_detail
-    from lnfold.report.section import WIDTH, as_text
+    from lnfold.relations.question.copies import copy_differences
+    from lnfold.report.account.full import BoxOption, with_detail
+    from lnfold.report.words.explanation import explain
+    from lnfold.report.words.section import WIDTH, as_text
 
     with open_checkpoint(path) as checkpoint:
         recovery = recover(checkpoint, settings(**facts, network=network))

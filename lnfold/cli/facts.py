@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from lnfold.errors import UsageError
-from lnfold.network.conventions import Order
-from lnfold.network.settings import Examples, Settings
+from lnfold.network.facts.order import Order
+from lnfold.network.facts.settings import Examples, Settings
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
@@ -18,7 +18,7 @@ class _Epsilon(click.FloatRange):
     """A number that a norm can add to a variance; NaN is in every range of click's."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        from lnfold.network.norms import is_epsilon
+        from lnfold.network.records.norms import is_epsilon
 
         number = float(super().convert(value, param, ctx))
         if not is_epsilon(number):
@@ -96,8 +96,8 @@ def settings(
 def _read_examples(path: str) -> Examples:
     """The arrays of an ``.npz``: ``outputs``, ``outputs/NAME`` and ``outputs_NAME`` are outputs,
     the others inputs."""
-    from lnfold.checkpoint.array_file import read_arrays
-    from lnfold.network.example_arrays import OUTPUT_MARKS
+    from lnfold.checkpoint.numpy_files.array_file import read_arrays
+    from lnfold.recovery.examples.example_arrays import OUTPUT_MARKS
 
     arrays = read_arrays(path, "inputs")
     outputs = {

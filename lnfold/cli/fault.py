@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from lnfold.cli.echo import echo
-from lnfold.figures import printable
+from lnfold.text.number_format import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,18 +13,18 @@ from lnfold.cli.echo import echo
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.printing import leave_stdout_to
 from lnfold.errors import CannotTellError, UsageError
-from lnfold.file_names import STATE_FILE
-from lnfold.folding.certificate import Folded, NotFolded
+from lnfold.files.file_names import STATE_FILE
+from lnfold.files.standard_streams import is_stream
+from lnfold.files.whole_file import together
 from lnfold.folding.choice import Choice
+from lnfold.folding.editing.runnable_part import runnable_part
+from lnfold.folding.editing.steps import Form
 from lnfold.folding.fold import fold_together
-from lnfold.folding.runnable_part import runnable_part
-from lnfold.folding.steps import Form
+from lnfold.folding.proof.certificate import Folded, NotFolded
 from lnfold.folding.survey import survey
-from lnfold.network.layers import Network
-from lnfold.network.recover import Recovery, recover
-from lnfold.network.settled import expect_settled
-from lnfold.standard_streams import is_stream
-from lnfold.whole_file import together
+from lnfold.network.records.layers import Network
+from lnfold.network.records.settled import expect_settled
+from lnfold.recovery.recover import Recovery, recover
 
 
 @click.command(
@@ -174,7 +174,7 @@ def _fold(
     from dataclasses import replace
 
     from lnfold.checking.observations import given
-    from lnfold.checkpoint.array_file import read_arrays
+    from lnfold.checkpoint.numpy_files.array_file import read_arrays
     from lnfold.export.values import unwritable
 
     whole = [one for one in chosen if runnable_part(one) is not None]
@@ -204,7 +204,7 @@ def _confirm(folded: Sequence[Folded], inputs: str | None) -> None:
     from lnfold.checking.checks import Checking
     from lnfold.checking.observations import drawn, given
     from lnfold.checking.sentences import counted, told
-    from lnfold.checkpoint.array_file import read_arrays
+    from lnfold.checkpoint.numpy_files.array_file import read_arrays
 
     arrays = None if inputs is None else read_arrays(inputs, "inputs")
     for one in folded:
@@ -272,8 +272,8 @@ def _write(
 def _write_html(
     checkpoint: Checkpoint, recovery: Recovery, folded: Sequence[Folded], html: str
 ) -> None:
-    from lnfold.report.html_fold import write_fold_html
-    from lnfold.report.record import build_report
+    from lnfold.report.account.record import build_report
+    from lnfold.report.page.write import write_fold_html
 
     write_fold_html(build_report(checkpoint, recovery), folded, html)
 

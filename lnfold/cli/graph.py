@@ -10,8 +10,8 @@ from lnfold.checkpoint import open_checkpoint
 from lnfold.cli.echo import echo
 from lnfold.cli.facts import fact_options, settings
 from lnfold.errors import UnknownNameError
-from lnfold.network.diagram import Format, diagram
-from lnfold.network.recover import recover
+from lnfold.recovery.recover import recover
+from lnfold.report.words.diagram import Format, diagram
 
 
 @click.command(

@@ -14,9 +14,9 @@ from lnfold.cli.printing import leave_stdout_to
 from lnfold.cli.progress import progress
 from lnfold.cli.terminal_width import terminal_width
 from lnfold.cli.verdicts import EXIT_CODE_OF
-from lnfold.network.recover import recover
-from lnfold.report.record import Question, Report, build_report
-from lnfold.whole_file import together, whole_file
+from lnfold.files.whole_file import together, whole_file
+from lnfold.recovery.recover import recover
+from lnfold.report.account.record import Question, Report, build_report
 
 
 @click.command(
@@ -71,24 +71,24 @@ def command(
         question = Question(network, inputs, expected, against == "tensorflow", facts["assume"])
         report = build_report(checkpoint, recovery, question)
         if detail or html is not None or box is not None or box_file is not None:
-            from lnfold.report.full import BoxOption, with_detail
+            from lnfold.report.account.full import BoxOption, with_detail
 
             with progress("corners of the box") as watch:
                 report = with_detail(report, BoxOption(box, box_file), watch)
         json_wanted = json_wanted or (output or "").endswith(".json")
         with together():
             if html is not None:
-                from lnfold.report.html import write_html
+                from lnfold.report.page.write import write_html
 
                 write_html(report, html)
             if output is not None:
                 _write(report, json_wanted, explain, output)
         if output is None and json_wanted:
-            from lnfold.report.json_report import as_json
+            from lnfold.report.json.report import as_json
 
             echo(as_json(report), nl=False)
         elif output is None:
-            from lnfold.report.terminal import TerminalReport
+            from lnfold.report.terminal.summary import TerminalReport
 
             echo_rendered(TerminalReport(report, explain), terminal_width())
     return EXIT_CODE_OF[report.verdict]
@@ -96,13 +96,13 @@ def command(
 
 def _write(report: Report, json_wanted: bool, explain: bool, output: str) -> None:
     if json_wanted:
-        from lnfold.report.json_report import as_json
+        from lnfold.report.json.report import as_json
 
         text = as_json(report)
     else:
         from io import StringIO
 
-        from lnfold.report.terminal import TerminalReport
+        from lnfold.report.terminal.summary import TerminalReport
 
         text = rendered(TerminalReport(report, explain), file=StringIO(), width=100)
     with whole_file(output) as file:

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lnfold.checkpoint import Checkpoint, Variable
 from lnfold.cli.echo import echo
-from lnfold.csv_text import csv_text
-from lnfold.figures import printable
-from lnfold.json_text import json_text, one_line
+from lnfold.text.csv import csv_text
+from lnfold.text.json import json_text, one_line
+from lnfold.text.number_format import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lnfold.checkpoint.moments import Statistics
-    from lnfold.network.scopes import VariableRole
+    from lnfold.checkpoint.bytes.moments import Statistics
+    from lnfold.recovery.names.scopes import VariableRole
 
     Measured = Mapping[str, Statistics | None]
 

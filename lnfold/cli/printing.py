@@ -10,7 +10,7 @@ from contextlib import redirect_stdout, suppress
 import click
 
 from lnfold.errors import OutputError
-from lnfold.standard_streams import ReaderLeft, descriptor_number
+from lnfold.files.standard_streams import ReaderLeft, descriptor_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

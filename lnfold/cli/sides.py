@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from lnfold.checking.left_out import LeftOut, left_out
 from lnfold.errors import UnknownNameError, UsageError
-from lnfold.folding.runnable_part import not_run, runnable_part
-from lnfold.network.layers import Network
-from lnfold.network.settings import Settings
+from lnfold.folding.editing.runnable_part import not_run, runnable_part
+from lnfold.network.facts.settings import Settings
+from lnfold.network.records.layers import Network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +71,7 @@ def read_side(path: str, facts: Settings, values: bool = False) -> Side:
         parts = [_part(one, left_out(one, None)) for one in networks]
     else:
         from lnfold.checkpoint import open_checkpoint
-        from lnfold.network.recover import recover
+        from lnfold.recovery.recover import recover
 
         with open_checkpoint(path) as checkpoint:
             networks = recover(checkpoint, facts).networks

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 import click
 
 from lnfold.checkpoint import Checkpoint, Variable, open_checkpoint
-from lnfold.checkpoint.paused_collection import PausedCollection
+from lnfold.checkpoint.bytes.gc_paused import PausedCollection
 from lnfold.cli.echo import echo
 from lnfold.cli.listing import Listing
 from lnfold.errors import UnknownNameError, UnsupportedError, UsageError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lnfold.cli.listing import Measured
-    from lnfold.network.scopes import VariableRole
+    from lnfold.recovery.names.scopes import VariableRole
 
 # What NumPy answers for types that another package brings.
 _USERS_TYPE = 2
@@ -90,7 +90,7 @@ def command(
 
 
 def _roles(checkpoint: Checkpoint) -> dict[str, VariableRole]:
-    from lnfold.network.scopes import variable_roles
+    from lnfold.recovery.names.scopes import variable_roles
 
     return variable_roles(checkpoint.values())
 
@@ -123,7 +123,7 @@ def _show_values(checkpoint: Checkpoint, name: str, output: str | None) -> None:
             echo(str(array))
         return
     storable = _storable(array, variable)
-    from lnfold.whole_file import whole_file
+    from lnfold.files.whole_file import whole_file
 
     with whole_file(output) as file:
         np.save(file, storable, allow_pickle=False)

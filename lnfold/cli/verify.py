@@ -8,8 +8,8 @@ from lnfold.checkpoint.verify import Verification, verify
 from lnfold.cli.echo import echo
 from lnfold.cli.progress import progress
 from lnfold.errors import DamagedError
-from lnfold.figures import printable
-from lnfold.json_text import json_text
+from lnfold.text.json import json_text
+from lnfold.text.number_format import printable
 
 
 @click.command(

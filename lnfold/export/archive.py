@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from lnfold.checkpoint import Checkpoint
-from lnfold.checkpoint.array_file import holds_array, read_arrays
+from lnfold.checkpoint.numpy_files.array_file import holds_array, read_arrays
 from lnfold.errors import DamagedError, NotACheckpointError
 from lnfold.export.certificates import certificate_text, source_record
 from lnfold.export.manifest import network_record
 from lnfold.export.manifest_reader import networks_of
 from lnfold.export.tf_checkpoint import refuse_existing
-from lnfold.folding.certificate import Folded, NotFolded
-from lnfold.json_text import json_text
-from lnfold.network.layers import Array, Network
-from lnfold.whole_file import whole_file
+from lnfold.files.whole_file import whole_file
+from lnfold.folding.proof.certificate import Folded, NotFolded
+from lnfold.network.records.layers import Array, Network
+from lnfold.text.json import json_text
 
 MANIFEST = "manifest"
 FORMAT = "lnfold folded networks"

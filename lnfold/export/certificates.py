@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from lnfold.checkpoint import Checkpoint
-from lnfold.folding.certificate import (
+from lnfold.folding.proof.certificate import (
     FLOAT64_LIMIT,
     ROUNDING_LIMIT,
     Certificate,
@@ -15,7 +15,7 @@ from lnfold.folding.certificate import (
     NotFolded,
     Refusal,
 )
-from lnfold.json_text import json_text
+from lnfold.text.json import json_text
 
 Json = dict[str, Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 from lnfold.checking.comparison import EDGES, QUANTILES, Comparison, Spread
 from lnfold.checking.judgement import judgement_record, place_record
 from lnfold.checking.sentences import counted, phrase, told
-from lnfold.export.wrapping import wrapped
-from lnfold.figures import figure, printable
+from lnfold.text.number_format import figure, printable
+from lnfold.text.wrapping import wrapped
 
 _BAR = 40
 _BESIDE = 24  # columns of a bar's label and count

@@ -6,8 +6,8 @@ import os
 import shutil
 import stat
 
-from lnfold.checkpoint.positioned_file import cannot_read
-from lnfold.checkpoint.window import stream_of
+from lnfold.checkpoint.bytes.positioned_file import cannot_read
+from lnfold.checkpoint.bytes.window import stream_of
 from lnfold.errors import UnsupportedError
 
 

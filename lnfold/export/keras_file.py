@@ -14,15 +14,15 @@ from copy import copy
 from typing import IO, Final
 
 from lnfold.checkpoint import Checkpoint
-from lnfold.checkpoint.positioned_file import PositionedFile
-from lnfold.checkpoint.window import stream_of
-from lnfold.checkpoint.zip_archive import ZipArchive
+from lnfold.checkpoint.bytes.positioned_file import PositionedFile
+from lnfold.checkpoint.bytes.window import stream_of
+from lnfold.checkpoint.bytes.zip_archive import ZipArchive
 from lnfold.export.certificates import certificate_text
 from lnfold.export.tf_checkpoint import refuse_existing
 from lnfold.export.values import new_values
-from lnfold.folding.certificate import Folded, NotFolded
-from lnfold.network.layers import Array
-from lnfold.whole_file import whole_file
+from lnfold.files.whole_file import whole_file
+from lnfold.folding.proof.certificate import Folded, NotFolded
+from lnfold.network.records.layers import Array
 
 FORMATS: Final = ("Keras .h5", "Keras .weights.h5", "Keras .h5, weights only", "Keras .keras")
 _WEIGHTS: Final = "model.weights.h5"

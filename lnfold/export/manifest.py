@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from lnfold.folding.deferred import Carried, Deviation, Divided, TriangleDeviation
-from lnfold.network import layers as records
-from lnfold.network.evidence import Fact
-from lnfold.network.layers import Array, Layer, Network, Parameter
+from lnfold.network.facts.evidence import Fact
+from lnfold.network.records import layers as records
+from lnfold.network.records.deferred import Carried, Deviation, Divided, TriangleDeviation
+from lnfold.network.records.layers import Array, Layer, Network, Parameter
 
 Json = dict[str, Any]
 

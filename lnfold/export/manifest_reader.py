@@ -17,11 +17,10 @@ from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints
 
 from lnfold.errors import DamagedError, GraphError
 from lnfold.export.manifest import KINDS
-from lnfold.network.activations import FUNCTIONS
-from lnfold.network.claims import Claim
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.given_rows import rows_at_a_time
-from lnfold.network.layers import (
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.operations.activations import FUNCTIONS
+from lnfold.network.records.claims import Claim
+from lnfold.network.records.layers import (
     LSTM,
     Activation,
     Add,
@@ -36,7 +35,8 @@ from lnfold.network.layers import (
     Opaque,
     Parameter,
 )
-from lnfold.network.norms import is_epsilon
+from lnfold.network.records.norms import is_epsilon
+from lnfold.network.running.run_inputs import rows_at_a_time
 
 _PRECISIONS: Final = ("float16", "bfloat16", "float32", "float64")
 _LARGEST: Final = 2**31 - 1  # any integer

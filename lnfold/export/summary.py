@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from lnfold.export.wrapping import wrapped
-from lnfold.figures import figure, printable
-from lnfold.folding.certificate import (
+from lnfold.folding.editing.steps import Reason
+from lnfold.folding.proof.certificate import (
     FLOAT64_LIMIT,
     ROUNDING_LIMIT,
     Certificate,
@@ -14,8 +13,9 @@ from lnfold.folding.certificate import (
     NotFolded,
     Refusal,
 )
-from lnfold.folding.steps import Reason
-from lnfold.network.settled import assumed_facts
+from lnfold.network.records.settled import assumed_facts
+from lnfold.text.number_format import figure, printable
+from lnfold.text.wrapping import wrapped
 
 WIDTH = 80
 

@@ -15,15 +15,15 @@ from contextlib import ExitStack
 from typing import Final
 
 from lnfold.checkpoint import Checkpoint, Variable
-from lnfold.checkpoint.window import stream_of
+from lnfold.checkpoint.bytes.window import stream_of
 from lnfold.checkpoint.write import write_checkpoint
 from lnfold.errors import OutputError, UsageError
 from lnfold.export.certificates import certificate_text
 from lnfold.export.copied_folder import copy_folder
 from lnfold.export.values import new_values
-from lnfold.folding.certificate import Folded, NotFolded
-from lnfold.network.layers import Array
-from lnfold.whole_file import whole_file, whole_folder
+from lnfold.files.whole_file import whole_file, whole_folder
+from lnfold.folding.proof.certificate import Folded, NotFolded
+from lnfold.network.records.layers import Array
 
 CERTIFICATE = ".certificate.json"
 _VARIABLES: Final = "variables"

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from lnfold.checkpoint import Checkpoint
-from lnfold.folding.certificate import Folded
-from lnfold.folding.steps import Form
-from lnfold.network.layers import Array, Network
+from lnfold.folding.editing.steps import Form
+from lnfold.folding.proof.certificate import Folded
+from lnfold.network.records.layers import Array, Network
 
 
 def unwritable(checkpoint: Checkpoint, networks: Iterable[Network]) -> frozenset[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lnfold.folding.cost import multiplications
+from lnfold.folding.editing.steps import Applied, Form, Rule, Setting
+from lnfold.folding.editing.storing import storage_of
+from lnfold.folding.proof.cost import multiplications
 from lnfold.folding.sequences import CANDIDATES, SEQUENCES, Rules
-from lnfold.folding.steps import Applied, Form, Rule, Setting
-from lnfold.folding.storing import storage_of
-from lnfold.network.layers import Network
+from lnfold.network.records.layers import Network
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,17 @@ import numpy as np
 
 from lnfold.checking.observations import Observations
 from lnfold.errors import IncompleteNetworkError
-from lnfold.folding.certificate import (
+from lnfold.folding.choice import Choice, sequence
+from lnfold.folding.editing.runnable_part import not_run, runnable_part
+from lnfold.folding.editing.steps import Applied, Form, Reason, Refused, Rule, Setting
+from lnfold.folding.editing.storing import (
+    changed_variables,
+    overflow,
+    storage_of,
+    stored,
+    unstorable,
+)
+from lnfold.folding.proof.certificate import (
     FLOAT64_LIMIT,
     ROUNDING_LIMIT,
     Certificate,
@@ -22,9 +32,8 @@ from lnfold.folding.certificate import (
     FoldingLimitError,
     Refusal,
 )
-from lnfold.folding.choice import Choice, sequence
-from lnfold.folding.cost import multiplications
-from lnfold.folding.measuring import (
+from lnfold.folding.proof.cost import multiplications
+from lnfold.folding.proof.measuring import (
     MULTIPLE,
     Reference,
     against_original,
@@ -34,15 +43,12 @@ from lnfold.folding.measuring import (
     reference,
     rounding_ratio,
 )
-from lnfold.folding.numbers_left import numbers_left
-from lnfold.folding.runnable_part import not_run, runnable_part
+from lnfold.folding.proof.numbers_left import numbers_left
+from lnfold.folding.proof.sharing import conflicts, variables_of
 from lnfold.folding.sequences import Rules, check_rules
-from lnfold.folding.sharing import conflicts, variables_of
-from lnfold.folding.steps import Applied, Form, Reason, Refused, Rule, Setting
-from lnfold.folding.storing import changed_variables, overflow, storage_of, stored, unstorable
-from lnfold.network.float_types import float_type
-from lnfold.network.layers import Network
-from lnfold.network.settled import expect_settled
+from lnfold.network.operations.float_types import float_type
+from lnfold.network.records.layers import Network
+from lnfold.network.records.settled import expect_settled
 
 
 def fold(

@@ -11,20 +11,20 @@ from collections.abc import Iterable
 from typing import Final
 
 from lnfold.errors import UsageError
-from lnfold.folding.batch_norm import BATCH_NORM
-from lnfold.folding.beta_forward import BETA_FORWARD
-from lnfold.folding.carry import CARRY
-from lnfold.folding.centre import CENTRE
-from lnfold.folding.constant_units import CONSTANT_UNITS
-from lnfold.folding.dense_dense import DENSE_DENSE
-from lnfold.folding.gamma_forward import GAMMA_FORWARD
-from lnfold.folding.norm_norm import NORM_NORM
-from lnfold.folding.observation import OBSERVATION
-from lnfold.folding.proven_units import PROVEN_UNITS
-from lnfold.folding.side_channel import CHEAP_SIDE_CHANNEL, SIDE_CHANNEL
-from lnfold.folding.sign import SIGN
-from lnfold.folding.steps import Form, Rule
-from lnfold.folding.threshold import THRESHOLD
+from lnfold.folding.editing.steps import Form, Rule
+from lnfold.folding.rules.batch_norm import BATCH_NORM
+from lnfold.folding.rules.beta_forward import BETA_FORWARD
+from lnfold.folding.rules.carry import CARRY
+from lnfold.folding.rules.centre import CENTRE
+from lnfold.folding.rules.constant_units import CONSTANT_UNITS
+from lnfold.folding.rules.dense_dense import DENSE_DENSE
+from lnfold.folding.rules.gamma_forward import GAMMA_FORWARD
+from lnfold.folding.rules.norm_norm import NORM_NORM
+from lnfold.folding.rules.observation import OBSERVATION
+from lnfold.folding.rules.proven_units import PROVEN_UNITS
+from lnfold.folding.rules.side_channel import CHEAP_SIDE_CHANNEL, SIDE_CHANNEL
+from lnfold.folding.rules.sign import SIGN
+from lnfold.folding.rules.threshold import THRESHOLD
 
 Rules = tuple[Rule, ...]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lnfold.folding.certificate import NotFolded, Refusal
+from lnfold.folding.editing.steps import Applied, Form, Reason, Refused, Setting
+from lnfold.folding.editing.storing import storage_of
+from lnfold.folding.proof.certificate import NotFolded, Refusal
 from lnfold.folding.sequences import SEQUENCES
-from lnfold.folding.steps import Applied, Form, Reason, Refused, Setting
-from lnfold.folding.storing import storage_of
-from lnfold.network.layers import Network, Norm
-from lnfold.network.settled import rests_on
+from lnfold.network.records.layers import Network, Norm
+from lnfold.network.records.settled import rests_on
 
 
 def survey(network: Network, form: Form = Form.STOCK) -> NotFolded:

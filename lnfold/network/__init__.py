@@ -1,1 +1,1 @@
-"""Named arrays and wiring → networks: records, evidence, recovery and the NumPy re-run."""
+"""What a network is, and how it runs; knows no file."""

@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 
 from lnfold.errors import GraphError
-from lnfold.network import layers as records
-from lnfold.network.claims import Claim
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import Gap, Input, Layer, Network, Parameter
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.records import layers as records
+from lnfold.network.records.claims import Claim
+from lnfold.network.records.layers import Gap, Input, Layer, Network, Parameter
 
 Json = dict[str, Any]
 

@@ -7,27 +7,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lnfold.network.layers import BatchNorm, LayerNorm, Network, RMSNorm
-from lnfold.relations.box import Box
-from lnfold.relations.conditioning import Conditioning, conditioning
-from lnfold.relations.corners import Watch
-from lnfold.relations.far_out import FarOut, far_out
-from lnfold.relations.frozen import FrozenError, frozen_error
-from lnfold.relations.independent import Independence, independence
-from lnfold.relations.inside import Inside, inside
-from lnfold.relations.least_deviation import LeastDeviation, least_deviation
-from lnfold.relations.lifted import Lifted, lift
-from lnfold.relations.lipschitz import Steepness, steepness
-from lnfold.relations.observed import held_least, held_slope, held_steepness
-from lnfold.relations.one_vector import Measured, measure_layer, measure_network
-from lnfold.relations.pairs import Context, Pair
-from lnfold.relations.reach import Reach, reaches
-from lnfold.relations.relate import Relation
-from lnfold.relations.sensitivity import Sensitivity, output_gradients, sensitivities
-from lnfold.relations.signs import Seen, signs
-from lnfold.relations.slopes import NetworkSlope, network_slope
-from lnfold.relations.sphere import SphereForm, sphere_form
-from lnfold.relations.units import Units, describe_units
+from lnfold.network.records.layers import BatchNorm, LayerNorm, Network, RMSNorm
+from lnfold.network.records.pairs import Context, Pair
+from lnfold.relations.freedom.diagnostics import Seen, signs
+from lnfold.relations.freedom.independent import Independence, independence
+from lnfold.relations.question.frozen import FrozenError, frozen_error
+from lnfold.relations.question.one_vector import Measured, measure_layer, measure_network
+from lnfold.relations.question.relate import Relation
+from lnfold.relations.question.sphere import SphereForm, sphere_form
+from lnfold.relations.ranges.asymptotics import FarOut, far_out
+from lnfold.relations.ranges.box import Box
+from lnfold.relations.ranges.corners import Watch
+from lnfold.relations.ranges.homogeneous import Lifted, lift
+from lnfold.relations.ranges.inside import Inside, inside
+from lnfold.relations.ranges.interval_bounds import Reach, reaches
+from lnfold.relations.ranges.min_std import LeastDeviation, least_deviation
+from lnfold.relations.ranges.observed import held_least
+from lnfold.relations.ranges.units import Units, describe_units
+from lnfold.relations.sensitivity.conditioning import Conditioning, conditioning
+from lnfold.relations.sensitivity.lipschitz import Steepness, steepness
+from lnfold.relations.sensitivity.network_lipschitz import NetworkSlope, network_slope
+from lnfold.relations.sensitivity.observed import held_slope, held_steepness
+from lnfold.relations.sensitivity.sensitivity import Sensitivity, output_gradients, sensitivities
 
 Array = np.ndarray
 

@@ -31,9 +31,9 @@ def checkpoint(path: str, *options: str) -> float:
 
 def wide(widths: tuple[int, ...]) -> None:
     """Relations and detail of a random network, with the time of each and the peak memory."""
-    from lnfold.network.run import run
+    from lnfold.network.running.run import run
     from lnfold.relations.detail import detail
-    from lnfold.relations.relate import relate
+    from lnfold.relations.question.relate import relate
     from tests.relations.random_networks import normalised_network
 
     network = normalised_network(np.random.default_rng(0), widths)
@@ -53,9 +53,9 @@ def wide(widths: tuple[int, ...]) -> None:
 
 def corners(inputs: int, units: int) -> None:
     """All corners of a box, for a layer most of whose units are of one sign in it."""
-    from lnfold.relations.box import Box
-    from lnfold.relations.corners import corner_maxima
-    from tests.relations.test_unit_ranges import lifted_of
+    from lnfold.relations.ranges.box import Box
+    from lnfold.relations.ranges.corners import corner_maxima
+    from tests.relations.ranges.test_unit_ranges import lifted_of
 
     lifted = lifted_of(0, inputs, units)
     box = Box(np.full(inputs, 2.0), np.full(inputs, 2.3))

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.checkpoint.test_big_folders import fill
+from tests.checkpoint.finding.test_big_folders import fill
 
 
 def main() -> None:

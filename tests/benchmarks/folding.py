@@ -18,14 +18,13 @@ from typing import Any
 
 import numpy as np
 
-import lnfold.folding.deferred_compiled  # noqa: F401  the layers of folding's forms
 from lnfold.checkpoint import open_checkpoint
+from lnfold.folding.editing.steps import Form
 from lnfold.folding.fold import Choice, fold
-from lnfold.folding.steps import Form
-from lnfold.network.compiled import compiled
-from lnfold.network.layers import Activation, Dense, LayerNorm, Network
-from lnfold.network.recover import recover
-from lnfold.network.run import run
+from lnfold.network.records.layers import Activation, Dense, LayerNorm, Network
+from lnfold.network.running.compiled import compiled
+from lnfold.network.running.run import run
+from lnfold.recovery.recover import recover
 
 Array = np.ndarray
 Timed = Callable[[Array], Any]

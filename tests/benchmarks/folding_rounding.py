@@ -14,11 +14,11 @@ import time
 from collections.abc import Iterator, Sequence
 
 from lnfold.checkpoint import open_checkpoint
-from lnfold.folding.certificate import Folded
+from lnfold.folding.editing.steps import Form, Reason
 from lnfold.folding.fold import Choice, fold
-from lnfold.folding.steps import Form, Reason
-from lnfold.network.layers import Network
-from lnfold.network.recover import recover
+from lnfold.folding.proof.certificate import Folded
+from lnfold.network.records.layers import Network
+from lnfold.recovery.recover import recover
 from tests.folding.build import actor
 
 NETWORKS = 200

@@ -16,14 +16,13 @@ from time import perf_counter
 
 import numpy as np
 
-import lnfold.folding.deferred_compiled  # noqa: F401  the layers of folding's forms
 from lnfold.checkpoint import open_checkpoint
-from lnfold.folding.certificate import Folded
+from lnfold.folding.editing.runnable_part import runnable_part
+from lnfold.folding.editing.steps import Form
 from lnfold.folding.fold import Choice, fold_together
-from lnfold.folding.runnable_part import runnable_part
-from lnfold.folding.steps import Form
-from lnfold.network.compiled import Run, compiled
-from lnfold.network.recover import recover
+from lnfold.folding.proof.certificate import Folded
+from lnfold.network.running.compiled import Run, compiled
+from lnfold.recovery.recover import recover
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_checkpoints"
 CALLS = {1: 200, 10_000: 1}

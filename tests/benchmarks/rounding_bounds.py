@@ -28,13 +28,13 @@ from typing import Any
 
 import numpy as np
 
-from lnfold.network.float_types import float_type
-from lnfold.network.layers import Layer, Network
-from lnfold.network.run import run
-from lnfold.network.running.rounding import Rounding, measure_rounding
-from tests.network.running.networks import wild
-from tests.network.running.other_programs import onnx_program, tensorflow_program
-from tests.network.running.programs import SPELLINGS, SUMS, program
+from lnfold.network.operations.float_types import float_type
+from lnfold.network.records.layers import Layer, Network
+from lnfold.network.rounding.measured import Rounding, measure_rounding
+from lnfold.network.running.run import run
+from tests.network.rounding.networks import wild
+from tests.network.rounding.other_programs import onnx_program, tensorflow_program
+from tests.network.rounding.programs import SPELLINGS, SUMS, program
 
 Array = np.ndarray
 PLANTED = 8  # allowances that a planted change moves an output by

@@ -17,10 +17,10 @@ from lnfold.checking.observations import given as given_inputs
 from lnfold.checking.planted import noticed
 from lnfold.checking.verdict import Allowance, Mark, Verdict
 from lnfold.errors import UsageError
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.float_types import float_type
-from lnfold.network.layers import Activation, Dense, Input, LayerNorm, Network, Parameter
-from lnfold.network.run import run
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.operations.float_types import float_type
+from lnfold.network.records.layers import Activation, Dense, Input, LayerNorm, Network, Parameter
+from lnfold.network.running.run import run
 
 
 def network(seed: int = 0, units: int = 16, offset: float = 0.0) -> Network:

@@ -11,8 +11,8 @@ import pytest
 
 from lnfold.checking.observations import given, holds_inputs
 from lnfold.errors import UsageError
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import Concat, Input, Network
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.records.layers import Concat, Input, Network
 from tests.conftest import Outcome
 
 ROWS = 7

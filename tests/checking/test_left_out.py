@@ -12,8 +12,8 @@ from lnfold.checkpoint import open_checkpoint
 from lnfold.checkpoint.write import write_checkpoint
 from lnfold.cli.sides import Part, Side, called_alike, paired
 from lnfold.errors import UsageError
-from lnfold.network.layers import Opaque
-from lnfold.network.recover import recover
+from lnfold.network.records.layers import Opaque
+from lnfold.recovery.recover import recover
 from tests.checking.test_checks import checking, network
 
 

@@ -14,8 +14,8 @@ from lnfold.checking import tensorflow_run
 from lnfold.checking.tensorflow_run import run_tensorflow
 from lnfold.checkpoint import open_checkpoint
 from lnfold.errors import GraphError, LnfoldError, UnsupportedError
-from lnfold.network.layers import Network
-from lnfold.network.recover import recover
+from lnfold.network.records.layers import Network
+from lnfold.recovery.recover import recover
 
 INPUTS = np.linspace(-1, 1, 20, dtype=np.float32).reshape(5, 4)
 Step = Callable[[ModuleType, Any, Path], Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lnfold.checkpoint import positioned_file
+from lnfold.checkpoint.bytes import positioned_file
 
 
 @pytest.fixture(autouse=True)

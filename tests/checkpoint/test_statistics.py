@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 import lnfold.checkpoint.statistics as whole_checkpoints
 from lnfold.checkpoint import Variable, open_checkpoint
-from lnfold.checkpoint.moments import Moments, Statistics
+from lnfold.checkpoint.bytes.moments import Moments, Statistics
 from lnfold.checkpoint.statistics import statistics, statistics_of
 from lnfold.errors import DamagedError, UnsupportedError
 from tests.checkpoint import crafting

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lnfold.checkpoint import open_checkpoint
 from lnfold.checkpoint.write import write_checkpoint
-from tests.network.structural import (
+from tests.recovery.structural import (
     META_GRAPH,
     SAVED_MODEL,
     ConfigChanges,
@@ -19,7 +19,7 @@ from tests.network.structural import (
     changed_values,
 )
 
-FIXTURES = Path(__file__).parent.parent / "network" / "fixtures"
+FIXTURES = Path(__file__).parent.parent / "recovery" / "fixtures"
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import pytest
 from lnfold.checkpoint.write import write_checkpoint
 from lnfold.errors import IncompleteNetworkError
 from lnfold.folding.fold import Choice, fold
-from lnfold.network.conventions import Order
-from lnfold.network.settings import Settings
+from lnfold.network.facts.order import Order
+from lnfold.network.facts.settings import Settings
 from tests.conftest import Outcome
-from tests.network.recovered import recovery
-from tests.network.test_arrangement import mlp
+from tests.recovery.names.test_arrangement import mlp
+from tests.recovery.recovered import recovery
 
 Run = Callable[..., Outcome]
 

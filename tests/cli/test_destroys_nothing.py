@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lnfold import files_read
 from lnfold.errors import OutputError
+from lnfold.files import files_read
 from tests.conftest import ROOT, Outcome
 
 Lnfold = Callable[..., Outcome]
 
-FIXTURES = ROOT / "tests" / "network" / "fixtures"
+FIXTURES = ROOT / "tests" / "recovery" / "fixtures"
 CONTAINERS = ROOT / "tests" / "checkpoint" / "fixtures"
 PREFIX = "actor.ckpt-12000"
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from lnfold.checkpoint.write import write_checkpoint
-from lnfold.csv_text import csv_text
-from lnfold.network.diagram import Format, diagram
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import Activation, Input, Network
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.records.layers import Activation, Input, Network
+from lnfold.report.words.diagram import Format, diagram
+from lnfold.text.csv import csv_text
 from tests.conftest import ROOT, Outcome
 
 FORGED = "FORGED: every check agrees"
@@ -182,7 +182,7 @@ def test_what_rich_shows_is_escaped_and_no_markup_whoever_built_it():
     from rich.table import Table
 
     from lnfold.cli.echo import rendered
-    from lnfold.report.terminal_text import Text
+    from lnfold.text.terminal import Text
 
     table = Table()
     table.add_column("name")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-FIXTURES = ROOT / "tests" / "network" / "fixtures" / "tf1"
+FIXTURES = ROOT / "tests" / "recovery" / "fixtures" / "tf1"
 
 
 def test_the_question_is_answered_for_the_sample(lnfold, samples):

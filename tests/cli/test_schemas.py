@@ -12,10 +12,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from lnfold.checkpoint.array_file import read_arrays
+from lnfold.checkpoint.numpy_files.array_file import read_arrays
 from lnfold.cli.schema import SCHEMAS
 from lnfold.export.manifest import KINDS
-from lnfold.folding.steps import Form
+from lnfold.folding.editing.steps import Form
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]

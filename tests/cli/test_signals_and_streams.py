@@ -18,12 +18,12 @@ from tests.conftest import ROOT, Outcome
 
 Lnfold = Callable[..., Outcome]
 
-FIXTURES = ROOT / "tests" / "network" / "fixtures"
+FIXTURES = ROOT / "tests" / "recovery" / "fixtures"
 
 # A command whose n-th call of a step of writing says so and then takes its time.
 _SLOW = """
 import os, sys, time
-from lnfold import pending_output
+from lnfold.files import pending_output
 from lnfold.cli import run_command_line
 slow = getattr(pending_output.PendingFile, sys.argv[1])
 calls = 0

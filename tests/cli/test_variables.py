@@ -11,7 +11,7 @@ import pytest
 
 from lnfold.checkpoint import open_checkpoint
 from lnfold.checkpoint.write import write_checkpoint
-from lnfold.figures import printable
+from lnfold.text.number_format import printable
 
 FIXTURES = Path(__file__).parents[1] / "checkpoint" / "fixtures"
 

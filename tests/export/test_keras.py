@@ -15,13 +15,13 @@ from lnfold.errors import OutputError
 from lnfold.export.keras_file import write_folded_keras
 from lnfold.export.tf_checkpoint import write_folded_checkpoint, write_folded_saved_model
 from lnfold.export.values import new_values, unwritable
-from lnfold.folding.certificate import Folded
 from lnfold.folding.fold import Choice, fold_together
-from lnfold.network.conventions import Order
-from lnfold.network.layers import Array
-from lnfold.network.recover import recover
-from lnfold.network.run import run
-from lnfold.network.settings import Settings
+from lnfold.folding.proof.certificate import Folded
+from lnfold.network.facts.order import Order
+from lnfold.network.facts.settings import Settings
+from lnfold.network.records.layers import Array
+from lnfold.network.running.run import run
+from lnfold.recovery.recover import recover
 
 # Keras 3 hands its tensors to NumPy in a way that NumPy 2 warns of, and its .h5 is deprecated
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")

@@ -13,14 +13,14 @@ import pytest
 
 from lnfold.checking.observations import drawn
 from lnfold.checkpoint import open_checkpoint
-from lnfold.checkpoint.array_file import read_arrays
+from lnfold.checkpoint.numpy_files.array_file import read_arrays
 from lnfold.errors import DamagedError, LnfoldError
 from lnfold.export.archive import MANIFEST, read_archive, write_archive
 from lnfold.export.manifest_reader import networks_of
+from lnfold.folding.editing.steps import Form
 from lnfold.folding.fold import Choice, fold_together
-from lnfold.folding.steps import Form
-from lnfold.network.recover import recover
-from lnfold.network.run import run
+from lnfold.network.running.run import run
+from lnfold.recovery.recover import recover
 
 Json = Any
 Path_ = tuple[Any, ...]

@@ -18,20 +18,20 @@ import numpy as np
 import pytest
 
 from lnfold.checkpoint import Checkpoint, open_checkpoint
-from lnfold.checkpoint.state_file import read_state
+from lnfold.checkpoint.finding.state_file import read_state
 from lnfold.errors import DamagedError, NotACheckpointError, OutputError
 from lnfold.export import tf_checkpoint
 from lnfold.export.archive import is_archive, read_archive, write_archive, write_networks
 from lnfold.export.certificates import certificate_schema, certificate_text
 from lnfold.export.tf_checkpoint import write_folded_checkpoint
 from lnfold.export.values import new_values, unwritable
-from lnfold.folding.certificate import Folded
+from lnfold.folding.editing.steps import Form
 from lnfold.folding.fold import Choice, fold, fold_together
-from lnfold.folding.steps import Form
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import Gap, Opaque, RMSNorm
-from lnfold.network.recover import recover
-from lnfold.network.run import run
+from lnfold.folding.proof.certificate import Folded
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.records.layers import Gap, Opaque, RMSNorm
+from lnfold.network.running.run import run
+from lnfold.recovery.recover import recover
 from tests.folding.build import Builder
 from tests.folding.test_recurrent import lstm
 
@@ -156,9 +156,9 @@ import sys, time
 from lnfold.checkpoint import open_checkpoint
 from lnfold.export import tf_checkpoint
 from lnfold.folding.fold import fold_together
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import Gap, Opaque, RMSNorm
-from lnfold.network.recover import recover
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.records.layers import Gap, Opaque, RMSNorm
+from lnfold.recovery.recover import recover
 checkpoint = open_checkpoint(sys.argv[1])
 folded = fold_together(recover(checkpoint).networks)
 def items(*arguments):

@@ -11,14 +11,14 @@ import pytest
 
 from lnfold.checking.observations import given
 from lnfold.checkpoint import Checkpoint, open_checkpoint
-from lnfold.checkpoint.array_file import read_arrays
+from lnfold.checkpoint.numpy_files.array_file import read_arrays
 from lnfold.export.tf_checkpoint import write_folded_checkpoint
 from lnfold.export.values import new_values, unwritable
-from lnfold.folding.certificate import Folded
 from lnfold.folding.fold import Choice, fold_together
-from lnfold.network.layers import Array, Norm
-from lnfold.network.recover import recover
-from lnfold.network.running.rounding import measure_rounding
+from lnfold.folding.proof.certificate import Folded
+from lnfold.network.records.layers import Array, Norm
+from lnfold.network.rounding.measured import measure_rounding
+from lnfold.recovery.recover import recover
 
 PUBLIC = {
     "question_actor": [("expected_actor", "actor")],

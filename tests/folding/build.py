@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import (
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.records.layers import (
     Activation,
     Add,
     Array,

@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from lnfold.folding.measuring import float64_error, float64_noise, reference
-from lnfold.folding.steps import Applied, Refused, Rule, Setting
-from lnfold.network.activations import FUNCTIONS
-from lnfold.network.layers import Array, Network
+from lnfold.folding.editing.steps import Applied, Refused, Rule, Setting
+from lnfold.folding.proof.measuring import float64_error, float64_noise, reference
+from lnfold.network.operations.activations import FUNCTIONS
+from lnfold.network.records.layers import Array, Network
 from tests.folding.build import Builder, observations
 
 STOCK = Setting(True, np.dtype(np.float32))

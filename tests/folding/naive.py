@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from lnfold.folding.rewrite import dense_with, matrix, replaced, vector
-from lnfold.network.layers import (
+from lnfold.folding.editing.rewrite import dense_with, matrix, replaced, vector
+from lnfold.network.records.layers import (
     Array,
     Dense,
     Layer,
@@ -15,8 +15,8 @@ from lnfold.network.layers import (
     Network,
     Parameter,
 )
-from lnfold.network.run import run
 from lnfold.network.running.differences import largest_difference
+from lnfold.network.running.run import run
 from tests.folding.build import Builder, observations
 
 

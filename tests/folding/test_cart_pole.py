@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from lnfold.checkpoint import open_checkpoint
+from lnfold.folding.editing.steps import Form
 from lnfold.folding.fold import Choice, fold
-from lnfold.folding.steps import Form
-from lnfold.network.layers import Network
-from lnfold.network.recover import recover
-from lnfold.network.run import run
+from lnfold.network.records.layers import Network
+from lnfold.network.running.run import run
+from lnfold.recovery.recover import recover
 from sample_checkpoints.cart_pole import balances, random_states, simulate
 
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lnfold.folding.carry import carry
-from lnfold.folding.dense_dense import dense_dense
-from lnfold.folding.frozen_deviation import freeze_deviations
-from lnfold.folding.sign import sign
-from lnfold.folding.steps import Applied, Reason, Refused
-from lnfold.folding.storing import unstorable
-from lnfold.network.layers import Dense, RMSNorm
-from lnfold.network.run import run
+from lnfold.folding.editing.steps import Applied, Reason, Refused
+from lnfold.folding.editing.storing import unstorable
+from lnfold.folding.rules.carry import carry
+from lnfold.folding.rules.dense_dense import dense_dense
+from lnfold.folding.rules.frozen_std import freeze_deviations
+from lnfold.folding.rules.sign import sign
+from lnfold.network.records.layers import Dense, RMSNorm
+from lnfold.network.running.run import run
 from tests.folding.build import Builder, observations
 from tests.folding.cases import FREE
 

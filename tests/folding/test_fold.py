@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from lnfold.errors import UsageError
 from lnfold.folding import sequences
-from lnfold.folding.certificate import ROUNDING_LIMIT, FoldingLimitError
-from lnfold.folding.cost import multiplications
+from lnfold.folding.editing.steps import Form, Reason
 from lnfold.folding.fold import Choice, fold, fold_together
+from lnfold.folding.proof.certificate import ROUNDING_LIMIT, FoldingLimitError
+from lnfold.folding.proof.cost import multiplications
 from lnfold.folding.sequences import SEQUENCES
-from lnfold.folding.steps import Form, Reason
-from lnfold.network.layers import Dense, LayerNorm, Network, RMSNorm
-from lnfold.relations.relate import relate
+from lnfold.network.records.layers import Dense, LayerNorm, Network, RMSNorm
+from lnfold.relations.question.relate import relate
 from tests.folding.build import Builder, actor
 from tests.folding.cases import ACTIVATIONS, assert_same
 

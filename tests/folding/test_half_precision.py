@@ -18,11 +18,11 @@ from lnfold.checkpoint import open_checkpoint
 from lnfold.checkpoint.write import write_checkpoint
 from lnfold.cli.check import command as check_command
 from lnfold.cli.fold import command as fold_command
+from lnfold.folding.editing.steps import Form, Reason
 from lnfold.folding.fold import Choice, fold
-from lnfold.folding.steps import Form, Reason
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.float_types import FLOATS, float_type, is_float, limits_of
-from lnfold.network.layers import LayerNorm, Network
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.operations.float_types import FLOATS, float_type, is_float, limits_of
+from lnfold.network.records.layers import LayerNorm, Network
 from tests.folding.build import Builder, actor
 from tests.folding.cases import assert_same
 from tests.folding.test_commands import invoke

@@ -10,11 +10,11 @@ import pytest
 from lnfold.errors import CannotTellError
 from lnfold.folding import fold as folding
 from lnfold.folding import sequences
-from lnfold.folding.certificate import FoldingLimitError
+from lnfold.folding.editing.steps import Form, Reason
 from lnfold.folding.fold import Choice, fold
-from lnfold.folding.steps import Form, Reason
-from lnfold.network.float_types import float_type
-from lnfold.network.layers import Parameter
+from lnfold.folding.proof.certificate import FoldingLimitError
+from lnfold.network.operations.float_types import float_type
+from lnfold.network.records.layers import Parameter
 from tests.folding.build import Builder, actor
 
 

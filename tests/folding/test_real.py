@@ -10,16 +10,16 @@ import pytest
 
 from lnfold.checking.observations import given
 from lnfold.checkpoint import open_checkpoint
-from lnfold.checkpoint.array_file import read_arrays
-from lnfold.folding.certificate import ROUNDING_LIMIT
+from lnfold.checkpoint.numpy_files.array_file import read_arrays
+from lnfold.folding.editing.runnable_part import runnable_part
+from lnfold.folding.editing.steps import Form
 from lnfold.folding.fold import Choice, fold_together
-from lnfold.folding.runnable_part import runnable_part
-from lnfold.folding.steps import Form
+from lnfold.folding.proof.certificate import ROUNDING_LIMIT
 from lnfold.folding.survey import survey
-from lnfold.network.layers import LayerNorm, Network
-from lnfold.network.recover import recover
-from lnfold.network.run import run
-from lnfold.network.running.rounding import measure_rounding
+from lnfold.network.records.layers import LayerNorm, Network
+from lnfold.network.rounding.measured import measure_rounding
+from lnfold.network.running.run import run
+from lnfold.recovery.recover import recover
 
 FOLDING = {
     "question_actor": 1,

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lnfold.errors import IncompleteNetworkError
-from lnfold.folding.certificate import ROUNDING_LIMIT
+from lnfold.folding.editing.runnable_part import runnable_part
+from lnfold.folding.editing.steps import Form
 from lnfold.folding.fold import Choice, fold
-from lnfold.folding.runnable_part import runnable_part
-from lnfold.folding.steps import Form
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import (
+from lnfold.folding.proof.certificate import ROUNDING_LIMIT
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.records.layers import (
     LSTM,
     Gap,
     LayerNorm,

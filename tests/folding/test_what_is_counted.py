@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lnfold.folding.cost import multiplications
+from lnfold.folding.editing.steps import Applied, Form, Reason, Refused
+from lnfold.folding.editing.storing import storage_of
 from lnfold.folding.fold import Choice, fold
-from lnfold.folding.frozen_deviation import freeze_deviations
-from lnfold.folding.gamma_forward import gamma_forward
-from lnfold.folding.observation import observation
-from lnfold.folding.side_channel import cheap_side_channel, side_channel, triangle_entries
-from lnfold.folding.steps import Applied, Form, Reason, Refused
-from lnfold.folding.storing import storage_of
-from lnfold.network.layers import (
+from lnfold.folding.proof.cost import multiplications
+from lnfold.folding.rules.frozen_std import freeze_deviations
+from lnfold.folding.rules.gamma_forward import gamma_forward
+from lnfold.folding.rules.observation import observation
+from lnfold.folding.rules.side_channel import cheap_side_channel, side_channel, triangle_entries
+from lnfold.network.records.layers import (
     Dense,
     LayerNorm,
     Parameter,

@@ -6,11 +6,11 @@ from collections import Counter
 
 import numpy as np
 
-from lnfold.folding.certificate import ROUNDING_LIMIT
+from lnfold.folding.editing.steps import Form, Reason
 from lnfold.folding.fold import Choice, fold
-from lnfold.folding.steps import Form, Reason
-from lnfold.network.activations import FUNCTIONS
-from lnfold.network.layers import LayerNorm, Network, RMSNorm
+from lnfold.folding.proof.certificate import ROUNDING_LIMIT
+from lnfold.network.operations.activations import FUNCTIONS
+from lnfold.network.records.layers import LayerNorm, Network, RMSNorm
 from tests.folding.build import Builder
 
 UNSURE = {Reason.ROUNDING, Reason.NOISY, Reason.OVERFLOW, Reason.UNTOLD}

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from lnfold.errors import GraphError
-from lnfold.network.diagram import Format, diagram
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import Activation, Dense, Input, Network, Parameter
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.records.layers import Activation, Dense, Input, Network, Parameter
 from lnfold.network.serialise import from_json, to_json
-from tests.network.recovered import FIXTURES, opened_recovery
+from lnfold.report.words.diagram import Format, diagram
+from tests.recovery.recovered import FIXTURES, opened_recovery
 
 CHAINS = sorted((FIXTURES / "tf1").iterdir())
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import strategies as st
 
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import (
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.records.layers import (
     Activation,
     BatchNorm,
     Dense,

@@ -12,12 +12,12 @@ import pytest
 from lnfold.checkpoint import open_checkpoint
 from lnfold.cli import run_command_line
 from lnfold.errors import UnknownNameError, UsageError
-from lnfold.network.recover import recover
-from lnfold.report.explanation import explain
-from lnfold.report.full import BoxOption, with_detail
-from lnfold.report.json_report import as_json, schema
-from lnfold.report.record import Question, build_report
-from lnfold.report.section import Section, as_text
+from lnfold.recovery.recover import recover
+from lnfold.report.account.full import BoxOption, with_detail
+from lnfold.report.account.record import Question, build_report
+from lnfold.report.json.report import as_json, schema
+from lnfold.report.words.explanation import explain
+from lnfold.report.words.section import Section, as_text
 
 SAMPLES = ["cartpole_actor", "cartpole_actor_keras", "cartpole_actor_batchnorm"]
 

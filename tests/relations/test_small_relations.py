@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lnfold.errors import UsageError
-from lnfold.network.layers import Add, LayerNorm
-from lnfold.relations.box import Box
-from lnfold.relations.box_choice import box_of_arrays, box_of_numbers
-from lnfold.relations.copies import copy_differences
-from lnfold.relations.deviation import deviations, spread
-from lnfold.relations.distribution import BINS, distribution, histogram
-from lnfold.relations.pairs import Context, pairs
-from lnfold.relations.signs import DISGUISED, Sign, disguise_error, signs
+from lnfold.network.records.layers import Add, LayerNorm
+from lnfold.network.records.pairs import Context, pairs
+from lnfold.relations.freedom.diagnostics import DISGUISED, Sign, disguise_error, signs
+from lnfold.relations.question.copies import copy_differences
+from lnfold.relations.question.distribution import BINS, distribution, histogram
+from lnfold.relations.question.std import deviations, spread
+from lnfold.relations.ranges.box import Box
+from lnfold.relations.ranges.box_choice import box_of_arrays, box_of_numbers
 from tests.relations.random_networks import (
     activation,
     dense,
@@ -222,8 +222,8 @@ def test_a_copy_with_an_activation_more_is_compared_by_its_parameters():
     """The layers that have none need not be as many."""
     from dataclasses import replace
 
-    from lnfold.network.evidence import Fact, Source
-    from lnfold.network.layers import Activation
+    from lnfold.network.facts.evidence import Fact, Source
+    from lnfold.network.records.layers import Activation
 
     source = replace(normalised_network(generator_of(0), (2, 4, 1)), name="actor")
     end = source.outputs[0]

@@ -14,14 +14,15 @@ import pytest
 
 from lnfold.checkpoint import open_checkpoint
 from lnfold.errors import UsageError
-from lnfold.network.layers import Dense
-from lnfold.network.recover import recover
-from lnfold.network.run import run
-from lnfold.report.html import as_html, write_html
-from lnfold.report.html_diagram import diagram
-from lnfold.report.html_elements import Number, table, tag, text
-from lnfold.report.html_fold import folding_parts
-from lnfold.report.record import Question, Report, build_report
+from lnfold.network.records.layers import Dense
+from lnfold.network.running.run import run
+from lnfold.recovery.recover import recover
+from lnfold.report.account.record import Question, Report, build_report
+from lnfold.report.page.diagram import diagram
+from lnfold.report.page.elements import Number, table, tag, text
+from lnfold.report.page.fold import folding_parts
+from lnfold.report.page.page import as_html
+from lnfold.report.page.write import write_html
 
 pytest.importorskip("matplotlib", exc_type=ImportError, reason="the html extra is not here")
 
@@ -131,7 +132,7 @@ def test_the_answer_stands_before_everything_else(page):
 def test_the_json_inside_is_the_report(page, report):
     """What is embedded parses, follows the schema and names the same networks."""
     jsonschema = pytest.importorskip("jsonschema")
-    from lnfold.report.json_report import schema
+    from lnfold.report.json.report import schema
 
     inside = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.S)
     assert inside is not None

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lnfold.checkpoint import open_checkpoint
-from lnfold.network.recover import recover
-from lnfold.report.html import write_html
-from lnfold.report.record import build_report
+from lnfold.recovery.recover import recover
+from lnfold.report.account.record import build_report
+from lnfold.report.page.write import write_html
 from tests.report import chromium
 from tests.report.test_html import EVIL, named
 

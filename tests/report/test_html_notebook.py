@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from lnfold.checkpoint import open_checkpoint
-from lnfold.network.layers import Network
-from lnfold.network.recover import recover
-from lnfold.network.recovery import Recovery
-from lnfold.report.html_notebook import network_html, register, report_html
-from lnfold.report.record import NetworkReport, Report, build_report
+from lnfold.network.records.layers import Network
+from lnfold.recovery.record import Recovery
+from lnfold.recovery.recover import recover
+from lnfold.report.account.record import NetworkReport, Report, build_report
+from lnfold.report.page.notebook import network_html, register, report_html
 
 
 @pytest.fixture
@@ -24,8 +24,7 @@ def report(samples):
 
 def test_a_report_shows_the_answer(report):
     """Name, answer and candidates, as HTML without scripts."""
-    shown = report._repr_html_()
-    assert shown == report_html(report)
+    shown = report_html(report)
     assert "<b>No</b>" in shown
     assert "frozen standard deviation" in shown
     assert "<script" not in shown

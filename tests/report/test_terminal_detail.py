@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 from lnfold.checkpoint import open_checkpoint
-from lnfold.network.recover import recover
-from lnfold.relations.units import Units
-from lnfold.report.full import BoxOption, with_detail
-from lnfold.report.record import build_report
-from lnfold.report.terminal_detail import MOST, UnitBars
+from lnfold.recovery.recover import recover
+from lnfold.relations.ranges.units import Units
+from lnfold.report.account.full import BoxOption, with_detail
+from lnfold.report.account.record import build_report
+from lnfold.report.terminal.detail import MOST, UnitBars
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lnfold import open_checkpoint, recover
-from lnfold.network.evidence import Fact, Source
-from lnfold.network.layers import (
+from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.records.layers import (
     Activation,
     Add,
     Affine,
@@ -26,9 +26,9 @@ from lnfold.network.layers import (
     Opaque,
     Parameter,
 )
-from lnfold.report.tree import tree
+from lnfold.report.words.tree import tree
 
-FIXTURES = Path(__file__).resolve().parents[1] / "network" / "fixtures" / "tf1"
+FIXTURES = Path(__file__).resolve().parents[1] / "recovery" / "fixtures" / "tf1"
 READ = Fact("edges of the graph", Source.GRAPH, "made.meta")
 
 

@@ -1,1 +1,1 @@
-"""How far two programs of one network may be apart by rounding alone: per row, per output."""
+"""A network is run on rows: once, or prepared for being run many times."""

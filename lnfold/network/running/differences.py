@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lnfold.network.layers import Array
+from lnfold.network.records.layers import Array
 
 
 def largest_difference(left: Mapping[str, Array], right: Mapping[str, Array]) -> float:

@@ -1,0 +1,1 @@
+"""Files read at positions, wire format, checksums, element types, zip archives."""

@@ -1,0 +1,1 @@
+"""Arrays that NumPy saved: ``.npy``, ``.npz``, Stable-Baselines' ``.zip``."""

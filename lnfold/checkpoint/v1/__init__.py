@@ -1,0 +1,1 @@
+"""TensorFlow's V1 checkpoint: one sorted table a shard, values inside."""

@@ -1,0 +1,1 @@
+"""Names → variables: what every container offers, and the objects that name them."""

@@ -1,0 +1,1 @@
+"""How a network is changed: the steps a rule answers with, small pure edits, new layers."""

@@ -1,0 +1,1 @@
+"""What is measured of a fold, what it leaves, and the certificate that says so."""

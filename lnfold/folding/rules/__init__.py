@@ -1,0 +1,1 @@
+"""One identity a file: when it holds, and what it does."""

@@ -1,0 +1,1 @@
+"""What is known of a network and where it comes from: evidence, claims, what a user states."""

@@ -1,0 +1,1 @@
+"""A TensorFlow graph as data: functions inlined, loops framed, branches decided, shapes known."""

@@ -1,0 +1,1 @@
+"""The JSON config of a Keras model → its network."""

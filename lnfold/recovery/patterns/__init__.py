@@ -1,0 +1,1 @@
+"""Nodes of a graph → layers, by what they compute and not by how they are spelled."""

@@ -1,0 +1,1 @@
+"""Layers of a graph → networks: where each ends, and what belongs to it."""

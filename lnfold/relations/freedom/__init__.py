@@ -1,0 +1,1 @@
+"""Which changes of the parameters no output notices, and what numbers give away of training."""

@@ -1,0 +1,1 @@
+"""How fast outputs change with inputs and parameters."""

@@ -1,0 +1,1 @@
+"""What is shown of a checkpoint: one record, made once; every later form is a view of it."""

@@ -1,0 +1,1 @@
+"""The report as JSON, after the schema that ships with it."""

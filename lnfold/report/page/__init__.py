@@ -1,0 +1,1 @@
+"""The report as one HTML page, and as a notebook shows it."""

@@ -1,0 +1,1 @@
+"""Networks and accounts in plain words: chains, trees, diagrams, explanations."""

@@ -1,0 +1,1 @@
+"""How things are written: numbers and names for readers, JSON, CSV, text for a terminal."""
