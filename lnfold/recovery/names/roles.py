@@ -66,7 +66,7 @@ def role_of(scope: str) -> Role:
     """The role that the innermost telling component of a scope names.
 
     >>> role_of("actor/encoder/dense")
-    Role(part='actor', copy='')
+    Role(part='encoder', copy='')
     >>> role_of("target_actor/dense_1")
     Role(part='actor', copy='target')
     >>> role_of("policy/value_net/dense")
