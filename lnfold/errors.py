@@ -79,8 +79,8 @@ class UsageError(LnfoldError):
     """An option or argument that cannot be used as it stands."""
 
 
-class UnknownNameError(UsageError):
-    """No variable, network or layer has the name that was asked for."""
+class UnknownNameError(UsageError, KeyError):
+    """No variable, network or layer has the name that was asked for; also a KeyError."""
 
 
 class IncompleteNetworkError(UsageError):

@@ -129,6 +129,10 @@ class Comparison:
     unlike: str = ""
     assumed: bool = False
 
+    def __repr__(self) -> str:
+        found = f"{self.agreeing} of {self.count} numbers agree"
+        return f"Comparison({self.verdict.value}, {self.against.title}: {found})"
+
     @property
     def count(self) -> int:
         """How many numbers were compared."""

@@ -29,6 +29,10 @@ class Observations:
     origin: str
     told: str = ""
 
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in self.inputs.items())
+        return f"Observations({shapes}: {self.origin})"
+
 
 def drawn(network: Network, rows: int = ROWS, seed: int = SEED) -> Observations:
     """Inputs from the observation normaliser's mean and deviation, else from N(0, 1).

@@ -186,7 +186,7 @@ class _Check:
         from lnfold.checkpoint.numpy_files.array_file import read_arrays
 
         if self.compares_networks:
-            from lnfold.cli.sides import called_alike
+            from lnfold.checking.check import called_alike
 
             compared = checking.with_network(*called_alike(other.network, one.network))
             return replace(compared, unlike=unlike(one.left_out, other.left_out))

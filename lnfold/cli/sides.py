@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lnfold.checking.left_out import LeftOut, left_out
 from lnfold.errors import UnknownNameError, UsageError
@@ -132,47 +132,3 @@ def _named(left: Side, right: Side, said: str) -> tuple[Part, Part]:
         return part, right.named(right.names[0] if only else said)
     ours, _, theirs = said.partition("=")
     return left.named(ours), right.named(theirs)
-
-
-def called_alike(other: Network, network: Network) -> tuple[Network, dict[str, str]]:
-    """B's network with the inputs called as A's, and A's outputs by what B calls them.
-
-    Where the names differ, inputs and outputs stand in their order, and have the same widths.
-
-    Raises:
-        UsageError: they cannot be the same: other numbers of inputs or outputs, or other widths.
-    """
-    theirs = [(one.name, one.width) for one in other.inputs]
-    ours = [(one.name, one.width) for one in network.inputs]
-    renamed = _matched(theirs, ours, "inputs", network)
-    widths, their_widths = network.widths(), other.widths()
-    outputs = _matched(
-        [(name, their_widths[name]) for name in other.outputs],
-        [(name, widths[name]) for name in network.outputs],
-        "outputs",
-        network,
-    )
-    changed = {old: new for old, new in renamed.items() if old != new}
-    if changed:
-        # through names that nothing else has, so that two may change places
-        between = {old: f"\0{number}" for number, old in enumerate(changed)}
-        other = other.with_inputs_named(between)
-        other = other.with_inputs_named({between[old]: new for old, new in changed.items()})
-        outputs = {changed.get(old, old): new for old, new in outputs.items()}
-    return replace(other, name=network.name), outputs
-
-
-def _matched(
-    theirs: list[tuple[str, int]], ours: list[tuple[str, int]], what: str, network: Network
-) -> dict[str, str]:
-    """From B's names to A's."""
-    by_name = sorted(theirs) == sorted(ours)
-    if by_name:
-        return {name: name for name, _ in theirs}
-    if [width for _, width in theirs] != [width for _, width in ours]:
-        shown = [", ".join(f"{name} [{width}]" for name, width in one) for one in (ours, theirs)]
-        raise UsageError(
-            f"the {what} of network {network.name} are {shown[0] or 'none'} in A and "
-            f"{shown[1] or 'none'} in B, so the two cannot be compared"
-        )
-    return {name: new for (name, _), (new, _) in zip(theirs, ours, strict=True)}

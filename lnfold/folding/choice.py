@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from lnfold.errors import UsageError
 from lnfold.folding.editing.steps import Applied, Form, Rule, Setting
 from lnfold.folding.editing.storing import storage_of
 from lnfold.folding.proof.cost import multiplications
@@ -28,6 +29,16 @@ class Choice:
     skip: Collection[str] = ()
     frozen: frozenset[str] = frozenset()
     assume: bool = False
+
+    @staticmethod
+    def of(form: str) -> Choice:
+        """All rules of the form of that name; UsageError where there is none."""
+        names = [one.value for one in Form]
+        if form not in names:
+            raise UsageError(
+                f"no form is called '{form}'", remedy=f"There are: {', '.join(names)}."
+            )
+        return Choice(Form(form))
 
     def takes(self, rule: Rule) -> bool:
         return (not self.only or rule.name in self.only) and rule.name not in self.skip

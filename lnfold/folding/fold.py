@@ -52,10 +52,26 @@ from lnfold.network.records.settled import expect_settled
 
 
 def fold(
-    network: Network, choice: Choice | None = None, observations: Observations | None = None
+    network: Network,
+    choice: Choice | str | None = None,
+    observations: Observations | None = None,
 ) -> Folded:
-    """Folds one network; see ``fold_together``."""
+    """Folds what folds exactly in one network, and proves every step by running it.
+
+    Args:
+        network: a complete network, or one that has a runnable part.
+        choice: the name of a form (stock, rms, carry, side-channel, auto), or form and rules.
+        observations: what to measure on; drawn where none are given.
+
+    Returns:
+        The folded network with a certificate for every step and a refusal for every other.
+
+    Raises:
+        UsageError, IncompleteNetworkError, FoldingLimitError: see ``fold_together``.
+    """
     given = None if observations is None else {network.name: observations}
+    if isinstance(choice, str):
+        choice = Choice.of(choice)
     return fold_together([network], choice, observations=given)[0]
 
 

@@ -27,6 +27,10 @@ class Recovery:
     notes: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        names = ", ".join(repr(network.name) for network in self.networks) or "no network"
+        return f"Recovery({names}, {len(self.unused)} variables unused, {len(self.notes)} notes)"
+
     @property
     def shared(self) -> dict[str, tuple[str, ...]]:
         """The variables that more than one network reads, with the names of those."""

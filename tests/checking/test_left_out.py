@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lnfold.checking.check import called_alike
 from lnfold.checking.left_out import left_out, unlike
 from lnfold.checkpoint import open_checkpoint
 from lnfold.checkpoint.write import write_checkpoint
-from lnfold.cli.sides import Part, Side, called_alike, paired
+from lnfold.cli.sides import Part, Side, paired
 from lnfold.errors import UsageError
 from lnfold.network.records.layers import Opaque
 from lnfold.recovery.recover import recover

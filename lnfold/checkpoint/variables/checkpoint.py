@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, ItemsView, Iterable, Iterator, ValuesView
 
+    import numpy as np
+
     from lnfold.checkpoint.bytes.zip_archive import ZipArchive
     from lnfold.checkpoint.variables.object_graph import ObjectGraph
 
@@ -87,7 +89,15 @@ class Checkpoint(Mapping[str, Variable]):
         self._object_graph: ObjectGraph | None = None
 
     def __getitem__(self, name: str) -> Variable:
-        return self._variables[name]
+        """The variable of that name.
+
+        Raises:
+            UnknownNameError: there is none; it says which names are near. It is a KeyError.
+        """
+        try:
+            return self._variables[name]
+        except KeyError:
+            raise self._unknown(name) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._variables)
@@ -98,7 +108,23 @@ class Checkpoint(Mapping[str, Variable]):
     def __contains__(self, name: object) -> bool:
         return name in self._variables
 
+    def _unknown(self, name: str) -> UnknownNameError:
+        from difflib import get_close_matches
+
+        near = [one for one in self._variables if one.endswith(f"/{name}")]
+        near = near or get_close_matches(name, self._variables, 3)
+        return UnknownNameError(
+            f"no variable is called '{name}'",
+            file=self.path,
+            remedy=f"Did you mean {' or '.join(near[:3])}?" if near else None,
+        )
+
     # Mapping would look every name up again, which 70,000 variables notice.
+    def get(  # type: ignore[override]
+        self, name: str, default: Variable | None = None
+    ) -> Variable | None:
+        return self._variables.get(name, default)
+
     def values(self) -> ValuesView[Variable]:
         return self._variables.values()
 
@@ -106,7 +132,7 @@ class Checkpoint(Mapping[str, Variable]):
         return self._variables.items()
 
     def __repr__(self) -> str:
-        return f"<Checkpoint {self.path!r}: {self.format}, {len(self)} variables>"
+        return f"Checkpoint({self.path!r}, {self.format}, {len(self)} variables)"
 
     # A checkpoint is what it is because of its file: two are equal only if they are the same.
     __eq__ = object.__eq__
@@ -121,6 +147,24 @@ class Checkpoint(Mapping[str, Variable]):
     def close(self) -> None:
         """Close the files. Variables cannot be read afterwards."""
         self.container.close()
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """Every array by name, read now; see ``Variable.read``."""
+        return {name: variable.read() for name, variable in self.items()}
+
+    def rows(self) -> list[dict[str, object]]:
+        """A row a variable, for a table: ``pandas.DataFrame(checkpoint.rows())``."""
+        return [
+            {
+                "name": one.name,
+                "key": one.key,
+                "shape": one.shape,
+                "dtype": one.dtype,
+                "size": one.size,
+                "bytes": one.nbytes,
+            }
+            for one in self.values()
+        ]
 
     def by_key(self, key: str) -> Variable:
         """The variable that the file calls ``key``.

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
+    from numpy.typing import DTypeLike
 
 
 class Storage:
@@ -98,7 +99,14 @@ class Variable:
         return self._storage
 
     def __repr__(self) -> str:
-        return f"<Variable {self.name!r} {self.dtype} {list(self.shape)}>"
+        return f"Variable({self.name!r}, {self.dtype}, {self.shape})"
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        """Lets ``np.asarray(variable)`` give the array; see ``read``."""
+        import numpy as np
+
+        array = self.read()
+        return np.array(array, dtype) if copy else np.asarray(array, dtype)
 
     def named(self, name: str) -> Variable:
         """The same variable under another name."""

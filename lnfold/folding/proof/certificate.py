@@ -9,6 +9,7 @@ from lnfold.errors import LnfoldError
 from lnfold.folding.editing.steps import Form, Reason, Refused, Rule
 from lnfold.folding.proof.numbers_left import NumbersLeft
 from lnfold.network.records.layers import Network
+from lnfold.text.number_format import figure
 
 FLOAT64_LIMIT: Final = 1e-12  # of an output's scale: far above float64 noise, far below float32's
 ROUNDING_LIMIT: Final = 4.0  # orders of summation alone differ by 2.3 over 200 random networks
@@ -43,6 +44,9 @@ class Certificate:
     changed: tuple[str, ...]
     float64_error: float
     rounding_ratio: float
+
+    def __repr__(self) -> str:
+        return f"Certificate({self.rule!r} at {self.layer!r}, off by {figure(self.float64_error)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,10 @@ class Folded:
     multiplications: tuple[int, int]
     left: tuple[NumbersLeft, ...]
     origin: str
+
+    def __repr__(self) -> str:
+        steps = f"{len(self.certificates)} steps, {len(self.refusals)} refused"
+        return f"Folded({self.original.name!r}, {self.form.value} form, {steps})"
 
     @property
     def changed(self) -> bool:

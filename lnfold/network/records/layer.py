@@ -36,6 +36,9 @@ class Parameter:
             array.flags.writeable = False
         object.__setattr__(self, "array", array)
 
+    def __repr__(self) -> str:
+        return f"Parameter({self.name!r}, {self.array.dtype}, {self.shape})"
+
     @property
     def name(self) -> str:
         """What to call it: its variable, or the node that computes it."""

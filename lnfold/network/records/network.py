@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from lnfold.errors import UnknownNameError
+from lnfold.errors import GraphError, UnknownNameError
 from lnfold.network.facts.evidence import Fact
 from lnfold.network.records.claims import (
     OUTPUT_ACTIVATION,
@@ -90,6 +90,19 @@ class Network:
                 consumers.setdefault(value, []).append(layer)
         object.__setattr__(self, "_producers", producers)
         object.__setattr__(self, "_consumers", consumers)
+
+    def __repr__(self) -> str:
+        """``Network('actor', (None, 5) → (None, 1), 8 layers)``; None where nothing says it."""
+        try:
+            widths = self.widths()
+        except GraphError:
+            widths = {one.name: one.width for one in self.inputs}
+        read, delivered = (
+            ", ".join(f"(None, {widths.get(name) or None})" for name in names)
+            for names in ([one.name for one in self.inputs], self.outputs)
+        )
+        gaps = f", {len(self.gaps)} gaps" if self.gaps else ""
+        return f"Network({self.name!r}, {read} → {delivered}, {len(self.layers)} layers{gaps})"
 
     @property
     def complete(self) -> bool:

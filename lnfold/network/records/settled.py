@@ -1,4 +1,4 @@
-"""Nothing is folded and nothing proved on what is assumed, unless that is asked for."""
+"""Nothing is run that is incomplete, and nothing proved on what is assumed, unless asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from collections.abc import Sequence
 from lnfold.errors import IncompleteNetworkError
 from lnfold.network.records.claims import listed, remedies
 from lnfold.network.records.network import Network
+
+
+def expect_complete(network: Network, done: str) -> None:
+    """IncompleteNetworkError where something is missing that running the network takes.
+
+    Args:
+        done: what is asked for: run, folded, checked.
+    """
+    if not network.complete:
+        gap = network.gaps[0]
+        raise IncompleteNetworkError(
+            f"network {network.name} cannot be {done}: {gap.what}", remedy=gap.remedy or None
+        )
 
 
 def expect_settled(networks: Sequence[Network], done: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from lnfold.errors import IncompleteNetworkError, UsageError
+from lnfold.errors import UsageError
 from lnfold.network.operations.activations import FUNCTIONS
 from lnfold.network.records.layers import (
     LSTM,
@@ -38,6 +38,7 @@ from lnfold.network.records.layers import (
     Slice,
     Standardize,
 )
+from lnfold.network.records.settled import expect_complete
 from lnfold.network.running.deferred_steps import DEFERRED_STEPS
 from lnfold.network.running.lstm_steps import lstm_step
 from lnfold.network.running.run_inputs import joins_rows, matched_inputs
@@ -72,11 +73,7 @@ def run(
         IncompleteNetworkError: a fact or a layer of the network is missing.
         UsageError: inputs of another name, width or height than the network's.
     """
-    if not network.complete:
-        gap = network.gaps[0]
-        raise IncompleteNetworkError(
-            f"network {network.name} cannot be run: {gap.what}", remedy=gap.remedy or None
-        )
+    expect_complete(network, "run")
     values = matched_inputs(network, inputs, dtype)
     steps = [(layer, _STEPS[type(layer)](layer, dtype, shuffle)) for layer in network.layers]
     wanted = (

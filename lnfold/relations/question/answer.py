@@ -45,6 +45,14 @@ class Answer:
     sentence: str
     candidates: tuple[Measured, ...]
 
+    def __repr__(self) -> str:
+        return f"Answer({self.sentence!r})"
+
+    @property
+    def word(self) -> str:
+        """Yes, No or Unknown."""
+        return {True: "Yes", False: "No", None: "Unknown"}[self.one_vector]
+
     @property
     def best(self) -> Measured | None:
         """The candidate that the network's outputs notice least."""

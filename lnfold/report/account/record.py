@@ -14,9 +14,9 @@ from lnfold.checking.observations import Observations, drawn, given
 from lnfold.checking.verdict import Verdict
 from lnfold.checkpoint.numpy_files.array_file import read_arrays
 from lnfold.checkpoint.variables.checkpoint import Checkpoint
-from lnfold.errors import IncompleteNetworkError, UsageError
+from lnfold.errors import UsageError
 from lnfold.network.records.layers import BatchNorm, Network
-from lnfold.network.records.settled import expect_settled
+from lnfold.network.records.settled import expect_complete, expect_settled
 from lnfold.network.running.run import run
 from lnfold.recovery.names.roles import role_of
 from lnfold.recovery.recover import Recovery
@@ -48,6 +48,10 @@ class NetworkReport:
     checks: tuple[Comparison, ...]
     detail: Detail | None = None
 
+    def __repr__(self) -> str:
+        checks = ", ".join(one.verdict.value for one in self.checks) or "not run"
+        return f"NetworkReport({self.network.name!r}: {self.answer.word}; {checks})"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
@@ -58,6 +62,10 @@ class Report:
     networks: tuple[NetworkReport, ...]
     notes: tuple[str, ...]
     asked: tuple[Against, ...] = ()
+
+    def __repr__(self) -> str:
+        answers = ", ".join(f"{one.network.name!r}: {one.answer.word}" for one in self.networks)
+        return f"Report({self.checkpoint.path!r}, {answers or 'no network'})"
 
     @property
     def verdict(self) -> Verdict:
@@ -153,10 +161,7 @@ def _network_report(
 ) -> NetworkReport:
     if not network.complete:
         if arrays is not None or (question.against_tensorflow and question.network is not None):
-            gap = network.gaps[0]
-            raise IncompleteNetworkError(
-                f"network {network.name} cannot be checked: {gap.what}", remedy=gap.remedy or None
-            )
+            expect_complete(network, "checked")
         relations = relate(network, None)
         return NetworkReport(network, None, relations, answer(network, relations, None), ())
     if arrays is None:

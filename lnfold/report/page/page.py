@@ -128,8 +128,8 @@ def _copies(copies: list[NetworkReport]) -> Markup:
 
 
 def _word(one: NetworkReport) -> str:
-    """yes, no or unknown: how the answer begins."""
-    return one.answer.sentence.partition(":")[0].partition(",")[0].lower()
+    """yes, no or unknown."""
+    return one.answer.word.lower()
 
 
 def _variables(report: Report) -> Iterator[Markup]:
