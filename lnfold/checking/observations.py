@@ -9,7 +9,7 @@ import numpy as np
 
 from lnfold.errors import UsageError
 from lnfold.network.records.layers import Input, Network, Standardize
-from lnfold.network.running.run_inputs import rows_at_a_time
+from lnfold.network.running.run_inputs import as_rows, rows_at_a_time
 from lnfold.recovery.examples.example_arrays import by_name_or_width
 
 Array = np.ndarray
@@ -66,20 +66,48 @@ def given(network: Network, arrays: Mapping[str, Array], path: str) -> Observati
     says so.
 
     Raises:
-        UsageError: no array, or more than one, may be an input; or there are no rows.
+        UsageError: no array, or more than one, may be an input; there are no rows; or a number
+            is not finite, of which no output could be judged.
     """
     found = _named(network, arrays)
     told = "" if len(found) == len(network.inputs) else _matched(network, arrays, found, path)
     inputs = {one.name: arrays[found[one.name]] for one in network.inputs}
-    first = next(iter(inputs.values()), None)
-    rows = first.shape[0] if first is not None and first.ndim else 0
+    rows = min((row_count(inputs[one.name], one.width) for one in network.inputs), default=0)
     if not rows:
         raise UsageError(
             f"{path} holds no rows of inputs for network {network.name}",
             remedy="Give at least one row, or leave --inputs out: then rows are drawn.",
         )
-    origin = f"{rows} rows of {path}" + (f", told by name or width: {told}" if told else "")
+    for name, array in inputs.items():
+        _expect_finite(array, name, path)
+    origin = f"{rows} {'row' if rows == 1 else 'rows'} of {path}"
+    origin += f", told by name or width: {told}" if told else ""
     return Observations(inputs, origin, told)
+
+
+def row_count(array: Array, width: int) -> int:
+    """How many rows a run makes of an array; where it does not fit, as many as it counts."""
+    found = as_rows(np.asarray(array), width)
+    return len(array if found is None else found) if np.ndim(array) else 0
+
+
+def _expect_finite(array: Array, name: str, path: str) -> None:
+    """UsageError where an array holds what is no finite float32: nothing behind it can be judged.
+
+    What is no number at all is left to the run, which says so.
+    """
+    if np.asarray(array).dtype.kind not in "fiub":
+        return
+    with np.errstate(over="ignore"):
+        strange = np.argwhere(~np.isfinite(np.asarray(array).astype(np.float32)))
+    if not len(strange):
+        return
+    place = tuple(int(one) for one in strange[0])
+    raise UsageError(
+        f"{path}: input {name} holds {array[place]:g} at {list(place)}, "
+        "which is no finite float32 number, so nothing computed from it can be judged",
+        remedy="Leave that row out, or give a finite number.",
+    )
 
 
 def holds_inputs(network: Network, arrays: Mapping[str, Array]) -> bool:

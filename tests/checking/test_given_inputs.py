@@ -124,3 +124,31 @@ def test_a_critic_without_its_graph_takes_the_arrays_of_its_graph(
 
         assert outcome.code == 0, shown
         assert "'obs0' as observation [6], 'actions' as action [4]" in shown
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 1e39])
+def test_a_number_that_is_no_finite_float32_is_refused_with_its_place(number: float):
+    """Nothing behind it could be judged; 1e39 is finite in float64 and infinite to a program."""
+    array = rows(6).astype(np.float64)
+    array[3, 2] = number
+
+    with pytest.raises(UsageError) as refused:
+        given(network(observation=6), {"observation": array}, "file.npz")
+    assert f"input observation holds {number:g} at [3, 2]" in str(refused.value)
+    assert "Leave that row out" in str(refused.value.remedy)
+
+
+def test_the_largest_float32_is_taken():
+    """It is finite, however large."""
+    array = np.full((ROWS, 6), np.finfo(np.float32).max)
+    assert given(network(observation=6), {"inputs": array}, "file.npz").origin.startswith("7 rows")
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [((6,), "1 row"), ((1, 6), "1 row"), ((2, 5, 6), "10 rows"), ((4, 2, 3), "4")],
+)
+def test_the_rows_that_are_told_are_those_that_are_run(shape: tuple[int, ...], said: str):
+    """A vector is one observation, a sequence as many as it has steps, an image one."""
+    array = np.zeros(shape, np.float32)
+    assert given(network(observation=6), {"inputs": array}, "file.npy").origin.startswith(said)

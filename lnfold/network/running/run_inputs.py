@@ -70,7 +70,8 @@ def matched_inputs(
                 f"input {one.name} has shape {given.shape}",
                 remedy=f"Give an array of shape [steps, {one.width}].",
             )
-        rows = _rows(np.ascontiguousarray(given, dtype), one.width)
+        with np.errstate(over="ignore"):  # a number too large for dtype shows in the values
+            rows = as_rows(np.ascontiguousarray(given, dtype), one.width)
         if rows is None:
             raise UsageError(
                 f"input {one.name} of network {network.name} is {one.width} wide, "
@@ -84,7 +85,7 @@ def matched_inputs(
     return matched
 
 
-def _rows(array: Array, width: int) -> Array | None:
+def as_rows(array: Array, width: int) -> Array | None:
     """An array as [rows, width]: sequences row by row, images as one row each, else None."""
     if array.ndim and array.shape[-1] == width:
         return array.reshape(-1, width)

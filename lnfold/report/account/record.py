@@ -10,7 +10,7 @@ import numpy as np
 
 from lnfold.checking.checks import Checking
 from lnfold.checking.comparison import Against, Comparison, overall
-from lnfold.checking.observations import Observations, drawn, given
+from lnfold.checking.observations import Observations, drawn, given, row_count
 from lnfold.checking.verdict import Verdict
 from lnfold.checkpoint.numpy_files.array_file import read_arrays
 from lnfold.checkpoint.variables.checkpoint import Checkpoint
@@ -228,7 +228,10 @@ def _too_few_rows(reports: tuple[NetworkReport, ...]) -> list[str]:
     """A note for every network whose inputs are too few for a fit; it says how many it takes."""
     notes = []
     for one in reports:
-        rows = len(next(iter(one.observations.inputs.values()))) if one.observations else 0
+        rows = 0
+        if one.observations is not None and one.network.inputs:
+            first = one.network.inputs[0]
+            rows = row_count(one.observations.inputs[first.name], first.width)
         fitted = (
             rows_needed(relation.pair)
             for relation in one.relations
@@ -236,8 +239,9 @@ def _too_few_rows(reports: tuple[NetworkReport, ...]) -> list[str]:
         )
         needed = max(fitted, default=0)
         if 0 < rows < needed:
+            given = "1 row of inputs is" if rows == 1 else f"{rows} rows of inputs are"
             notes.append(
-                f"{rows} rows of inputs are too few for the best affine fit of every layer of "
+                f"{given} too few for the best affine fit of every layer of "
                 f"{one.network.name}: that takes {needed}"
             )
     return notes
