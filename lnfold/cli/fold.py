@@ -25,6 +25,7 @@ from lnfold.folding.survey import survey
 from lnfold.network.records.layers import Network
 from lnfold.network.records.settled import expect_settled
 from lnfold.recovery.recover import Recovery, recover
+from lnfold.text.number_format import printable
 
 
 @click.command(
@@ -118,6 +119,8 @@ def command(
             approximate_networks(checkpoint, chosen, inputs, output, force, json_wanted)
             return 0
         folded = _fold(checkpoint, recovery, chosen, choice, inputs)
+        for note in recovery.notes:
+            echo(f"note: {printable(note)}", err=True)
         done = {one.original.name for one in folded}
         unfolded = [survey(one, Form(form)) for one in chosen if one.name not in done]
         if output is not None and not folded and not json_wanted:

@@ -212,3 +212,12 @@ def test_a_folded_archive_is_not_folded_again(sample: Path, tmp_path: Path) -> N
 
     assert "folded already" in str(result.exception)
     assert not (tmp_path / "twice.npz").exists()
+
+
+def test_a_fold_says_which_flag_it_takes_at_its_default() -> None:
+    """What a program computes that feeds the flag otherwise may be changed by the fold."""
+    graphs = Path(__file__).parents[1] / "recovery" / "fixtures" / "tf1"
+    result = invoke(fold, graphs / "dropout_training_placeholder" / "model.ckpt")
+
+    assert (result.exception, result.return_value) == (None, 0)
+    assert "note: flag 'training' is taken as off, its default" in result.stderr

@@ -31,7 +31,8 @@ def truth(
     """The value of a flag at inference, or None where it depends on a value.
 
     Args:
-        off: takes up the flags that nothing gives a value, and that are taken as off.
+        off: takes up the flags that a program may feed otherwise: those that nothing gives a
+            value, which are taken as off, and those with a default.
     """
     negated = False
     if depth > _DEEPEST:
@@ -49,6 +50,8 @@ def truth(
             if off is not None:
                 off[node.name] = None
             return negated
+        if node.op == "PlaceholderWithDefault" and off is not None:
+            off[node.name] = None
         if node.op == "LogicalNot":
             negated = not negated
         elif node.op in ("LogicalAnd", "LogicalOr") and len(node.inputs) == 2:
@@ -78,7 +81,7 @@ class Conditionals:
     """The conditionals of one graph, looked for with so many steps in all.
 
     Attributes:
-        off: the flags that decided a branch although nothing gives them a value.
+        off: the flags that decided a branch although a program may feed them otherwise.
     """
 
     def __init__(self, nodes: Mapping[str, Node], where: str) -> None:

@@ -25,6 +25,7 @@ from lnfold.network.records.layers import (
     Opaque,
     Rearrange,
 )
+from lnfold.recovery.graph.branches import truth
 from lnfold.recovery.graph.constants import Constants
 from lnfold.recovery.graph.graph import FIRST_SIGNATURE, Graph
 from lnfold.recovery.names.averages import reads_averages
@@ -105,7 +106,7 @@ class _Finder:
         return Networks(tuple(self.named(networks)), tuple(notes))
 
     def taken_off(self, networks: Sequence[Network]) -> Iterator[str]:
-        """What is assumed of the flags that networks depend on and that no file gives a value."""
+        """What is assumed of the flags that networks depend on and that a program may feed."""
         flags = self.patterns.constants.passage.conditionals.off
         pending = [name for network in networks for name in network.outputs] if flags else []
         seen: set[str] = set()
@@ -115,7 +116,13 @@ class _Finder:
                 seen.add(name)
                 pending.extend(self.graph.nodes[name].inputs)
         for name in flags:
-            if name in seen:
+            if name in seen and self.graph.nodes[name].op == "PlaceholderWithDefault":
+                value = "on" if truth(self.graph.nodes, name) else "off"
+                yield (
+                    f"flag '{name}' is taken as {value}, its default; what a program computes "
+                    "that feeds it otherwise is neither checked nor kept by a fold"
+                )
+            elif name in seen:
                 yield f"flag '{name}' is taken as off, as at inference: nothing gives it a value"
 
     def network_ending_at(self, output: str) -> Network:
