@@ -28,6 +28,7 @@ ROOMS = [
     "network/operations",
     "network/running",
     "network/rounding",
+    "network/manifest",
     "network",
     "recovery/names",
     "recovery/graph",

@@ -122,14 +122,27 @@ def _single_file(location: Location) -> Checkpoint:
             "variables with tf.train.Saver or tf.train.Checkpoint.",
         )
     if kind == recognise.TEXT:
+        from lnfold.checkpoint.finding.certificates import is_certificate
         from lnfold.checkpoint.keras.shards import KerasShards, is_map
 
-        if is_map(file.read(0, min(file.size, recognise.SAMPLE_BYTES))):
+        start = file.read(0, min(file.size, recognise.SAMPLE_BYTES))
+        if is_map(start):
             return _hdf5(location, file, KerasShards(file))
+        if is_certificate(start):
+            return _certified(location)
     what, remedy = recognise.description(file)
     raise NotACheckpointError(
         f"this is no checkpoint but {what}", file=location.path, remedy=remedy
     )
+
+
+def _certified(location: Location) -> Checkpoint:
+    """The fold that a certificate lies beside."""
+    from lnfold.checkpoint.finding.certificates import certified
+
+    fold = locate(certified(location.path))
+    note = f"{os.path.basename(location.path)} is the certificate of {fold.path}, which was opened"
+    return _opened(Location(fold.path, (*location.notes, *fold.notes, note)))
 
 
 def _table(location: Location, file: PositionedFile) -> Checkpoint:
@@ -189,9 +202,16 @@ def _zip(location: Location, file: PositionedFile) -> Checkpoint:
         )
     else:
         format = "NumPy .npz"
+    called = None
+    if "manifest.npy" in members:
+        from lnfold.checkpoint.numpy_files.manifest import ARCHIVE, names_by_manifest
+
+        called = names_by_manifest(archive)
+        format = format if called is None else ARCHIVE
     from lnfold.checkpoint.numpy_files.numpy_archive import NumpyArchive
 
-    container = NumpyArchive(archive, inside="parameters" if "parameters" in members else None)
+    inside = "parameters" if format.startswith("Stable") else None
+    container = NumpyArchive(archive, inside, called)
     return Checkpoint(
         path=location.path,
         format=format,

@@ -134,10 +134,13 @@ class _Check:
     @property
     def compares_networks(self) -> bool:
         """Whether B is another checkpoint or archive."""
-        from lnfold.export.archive import is_archive
+        from lnfold.checkpoint.numpy_files.array_file import holds_array
+        from lnfold.checkpoint.numpy_files.manifest import MANIFEST
 
         right = self.right
-        return right is not None and (not right.endswith((".npz", ".npy")) or is_archive(right))
+        if right is None or not right.endswith((".npz", ".npy")):
+            return right is not None
+        return holds_array(right, MANIFEST)
 
     def pairs(self, ours: Side, names: Sequence[str]) -> Pairs:
         """The networks of A that were asked for, each with the one of B that it stands against."""

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lnfold.checkpoint import Checkpoint, open_checkpoint
+from lnfold.checkpoint.numpy_files.manifest import ARCHIVE
 from lnfold.cli.echo import echo
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.printing import leave_stdout_to
@@ -103,7 +104,11 @@ def command(
         )
     leave_stdout_to(html)
     with open_checkpoint(path) as checkpoint:
-        _refuse_folded(path)
+        if checkpoint.format == ARCHIVE:
+            raise UsageError(
+                f"{checkpoint.path} holds networks that are folded already",
+                remedy="Fold the checkpoint that they come from; compare with lnfold check.",
+            )
         recovery = recover(
             checkpoint, settings(**facts, network=names[0] if len(names) == 1 else None)
         )
@@ -144,17 +149,6 @@ def command(
             _print(folded, unfolded)
     refused = bool(unfolded) or any(one.refusals for one in folded)
     return 1 if strict and refused else 0
-
-
-def _refuse_folded(path: str) -> None:
-    """UsageError for an archive that ``lnfold fold`` wrote: it holds no checkpoint any more."""
-    from lnfold.export.archive import is_archive
-
-    if path.endswith(".npz") and is_archive(path):
-        raise UsageError(
-            f"{path} holds networks that are folded already",
-            remedy="Fold the checkpoint that they come from; compare with lnfold check.",
-        )
 
 
 def _chosen(recovery: Recovery, names: Sequence[str]) -> tuple[Network, ...]:

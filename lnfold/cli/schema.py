@@ -32,6 +32,12 @@ Examples:
 def command(what: str) -> None:
     """Print the JSON Schema of WHAT: the report of `inspect --json` where nothing is said, the
     JSON of fold (the same as its certificate file), of fold --approximate, check, variables or
-    verify, or the manifest in an .npz of folded networks."""
+    verify, or the manifest in an .npz of folded networks, with all that it takes to run one in
+    plain NumPy."""
+    echo(schema_of(what), nl=False)
+
+
+def schema_of(what: str) -> str:
+    """The JSON Schema of one of SCHEMAS, as text."""
     package, name = SCHEMAS[what]
-    echo(files(package).joinpath(name).read_text("utf-8"), nl=False)
+    return files(package).joinpath(name).read_text("utf-8")

@@ -64,19 +64,16 @@ def read_side(path: str, facts: Settings, values: bool = False) -> Side:
     Args:
         values: whether to read the variables of operations that are not run.
     """
-    from lnfold.export.archive import is_archive, read_archive
+    from lnfold.checkpoint import open_checkpoint
+    from lnfold.checkpoint.numpy_files.manifest import ARCHIVE
+    from lnfold.recovery.recover import recover
 
-    if is_archive(path):
-        networks = read_archive(path)
-        parts = [_part(one, left_out(one, None)) for one in networks]
-    else:
-        from lnfold.checkpoint import open_checkpoint
-        from lnfold.recovery.recover import recover
-
-        with open_checkpoint(path) as checkpoint:
-            networks = recover(checkpoint, facts).networks
-            read = (lambda name: checkpoint[name].read()) if values else None
-            parts = [_part(one, left_out(one, read)) for one in networks]
+    with open_checkpoint(path) as checkpoint:
+        networks = recover(checkpoint, facts).networks
+        # an archive holds the variables of what is run alone
+        held = values and checkpoint.format != ARCHIVE
+        read = (lambda name: checkpoint[name].read()) if held else None
+        parts = [_part(one, left_out(one, read)) for one in networks]
     runs = tuple(one for one in parts if one is not None)
     found = {one.network.name for one in runs}
     return Side(path, runs, tuple(one.name for one in networks if one.name not in found))

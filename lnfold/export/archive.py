@@ -6,7 +6,6 @@ back to the same networks, without unpickling anything.
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Sequence
 from typing import Any
@@ -14,21 +13,14 @@ from typing import Any
 import numpy as np
 
 from lnfold.checkpoint import Checkpoint
-from lnfold.checkpoint.numpy_files.array_file import holds_array, read_arrays
-from lnfold.errors import DamagedError, NotACheckpointError
+from lnfold.checkpoint.numpy_files.manifest import FORMAT, MANIFEST, SCHEMA_VERSION
 from lnfold.export.certificates import certificate_text, source_record
-from lnfold.export.manifest import network_record
-from lnfold.export.manifest_reader import networks_of
 from lnfold.export.tf_checkpoint import refuse_existing
 from lnfold.files.whole_file import whole_file
 from lnfold.folding.proof.certificate import Folded, NotFolded
+from lnfold.network.manifest.record import network_record
 from lnfold.network.records.layers import Array, Network
 from lnfold.text.json import json_text
-
-MANIFEST = "manifest"
-FORMAT = "lnfold folded networks"
-SCHEMA_VERSION = 1
-_LARGEST_MANIFEST = 64 << 20
 
 
 def write_archive(
@@ -94,43 +86,6 @@ def write_networks(
     }
     with whole_file(path) as file:
         _write_arrays(file, {MANIFEST: _as_bytes(json_text(manifest)), **arrays})
-
-
-def read_archive(path: str) -> tuple[Network, ...]:
-    """The networks of an archive that ``write_archive`` wrote.
-
-    Raises:
-        UsageError: it cannot be read as arrays.
-        NotACheckpointError: it is another ``.npz``.
-        DamagedError: its manifest contradicts its arrays.
-    """
-    arrays = read_arrays(path, MANIFEST)
-    manifest = _manifest(arrays, path)
-    return networks_of(manifest["networks"], arrays, path)
-
-
-def is_archive(path: str) -> bool:
-    """Whether ``path`` is an ``.npz`` with a manifest of folded networks."""
-    return holds_array(path, MANIFEST)
-
-
-def _manifest(arrays: dict[str, Array], path: str) -> dict[str, Any]:
-    stored = arrays.get(MANIFEST)
-    if stored is None or stored.dtype != np.uint8 or stored.nbytes > _LARGEST_MANIFEST:
-        raise NotACheckpointError("this archive holds no manifest of folded networks", file=path)
-    try:
-        manifest = json.loads(stored.tobytes().decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DamagedError(f"the manifest is no JSON ({error})", file=path) from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise NotACheckpointError("this archive holds no manifest of folded networks", file=path)
-    if manifest.get("schema_version") != SCHEMA_VERSION or "networks" not in manifest:
-        raise DamagedError(
-            f"the manifest has version {manifest.get('schema_version')!r:.60}, this lnfold reads "
-            f"{SCHEMA_VERSION}",
-            file=path,
-        )
-    return manifest
 
 
 def _as_bytes(text: str) -> Array:

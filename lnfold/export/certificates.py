@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 from lnfold.checkpoint import Checkpoint
@@ -20,11 +19,6 @@ from lnfold.text.json import json_text
 Json = dict[str, Any]
 
 SCHEMA_VERSION = 1
-
-
-def certificate_schema() -> str:
-    """The JSON Schema that every certificate file follows, as text."""
-    return files("lnfold.export").joinpath("certificate.schema.json").read_text("utf-8")
 
 
 def certificate_text(

@@ -5,6 +5,8 @@
     3  the object graph, and the names      layers; what a known library does is assumed
     4  examples of inputs and outputs       settle what is assumed or missing
 
+In an ``.npz`` that lnfold wrote its manifest says all of it.
+
 Evidence that cannot be read or contradicts the variables is named in a note, and the next best
 is used. Options win over assumptions and may not contradict a graph or a config.
 """
@@ -15,6 +17,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lnfold.checkpoint.numpy_files.manifest import ARCHIVE
 from lnfold.checkpoint.variables.checkpoint import Checkpoint
 from lnfold.errors import DamagedError, GraphError, UsageError
 from lnfold.network.facts.settings import Settings, is_meant
@@ -46,6 +49,10 @@ def recover(checkpoint: Checkpoint, settings: Settings | None = None) -> Recover
     """
     settings = settings or Settings()
     check_functions(settings)
+    if checkpoint.format == ARCHIVE:
+        from lnfold.recovery.archive import recover_archive
+
+        return recover_archive(checkpoint, settings)
     roles = variable_roles(checkpoint.values())
     notes: list[str] = []
     graph = _graph_beside(checkpoint, notes)

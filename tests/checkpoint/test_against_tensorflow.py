@@ -203,7 +203,12 @@ def test_objects_and_their_slots(tensorflow: ModuleType, tmp_path: Path):
     assert {"save_counter", "adam/iteration", "adam/learning_rate"} < set(checkpoint)
     graph = checkpoint.object_graph
     assert graph is not None
-    kernel = graph.node_of_key()[checkpoint["actor/dense/kernel"].key]
+    key = checkpoint["actor/dense/kernel"].key
+    (kernel,) = (
+        number
+        for number, node in enumerate(graph.nodes)
+        if any(one.key == key for one in node.attributes)
+    )
     assert any(kernel in node.children.values() for node in graph.nodes)
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from lnfold.checkpoint.numpy_files.array_file import read_arrays
 from lnfold.cli.schema import SCHEMAS
-from lnfold.export.manifest import KINDS
 from lnfold.folding.editing.steps import Form
+from lnfold.network.manifest.record import KINDS
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]

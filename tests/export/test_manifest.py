@@ -14,13 +14,15 @@ import pytest
 from lnfold.checking.observations import drawn
 from lnfold.checkpoint import open_checkpoint
 from lnfold.checkpoint.numpy_files.array_file import read_arrays
+from lnfold.checkpoint.numpy_files.manifest import MANIFEST
 from lnfold.errors import DamagedError, LnfoldError
-from lnfold.export.archive import MANIFEST, read_archive, write_archive
-from lnfold.export.manifest_reader import networks_of
+from lnfold.export.archive import write_archive
 from lnfold.folding.editing.steps import Form
 from lnfold.folding.fold import Choice, fold_together
+from lnfold.network.manifest.reader import networks_of
 from lnfold.network.running.run import run
 from lnfold.recovery.recover import recover
+from tests.export.archives import read_archive
 
 Json = Any
 Path_ = tuple[Any, ...]

@@ -19,10 +19,11 @@ import pytest
 
 from lnfold.checkpoint import Checkpoint, open_checkpoint
 from lnfold.checkpoint.finding.state_file import read_state
+from lnfold.cli.schema import schema_of
 from lnfold.errors import DamagedError, NotACheckpointError, OutputError
 from lnfold.export import tf_checkpoint
-from lnfold.export.archive import is_archive, read_archive, write_archive, write_networks
-from lnfold.export.certificates import certificate_schema, certificate_text
+from lnfold.export.archive import write_archive, write_networks
+from lnfold.export.certificates import certificate_text
 from lnfold.export.tf_checkpoint import write_folded_checkpoint
 from lnfold.export.values import new_values, unwritable
 from lnfold.folding.editing.steps import Form
@@ -32,6 +33,7 @@ from lnfold.network.facts.evidence import Fact, Source
 from lnfold.network.records.layers import Gap, Opaque, RMSNorm
 from lnfold.network.running.run import run
 from lnfold.recovery.recover import recover
+from tests.export.archives import read_archive
 from tests.folding.build import Builder
 from tests.folding.test_recurrent import lstm
 
@@ -57,7 +59,7 @@ def test_an_archive_gives_back_the_same_networks(
     written = write_archive(checkpoint, folds, path)
 
     assert sorted(map(os.path.basename, written)) == ["actor.certificate.json", "actor.npz"]
-    assert is_archive(path)
+    assert open_checkpoint(path).format == "lnfold .npz"
     (network,) = read_archive(path)
     rows = np.random.default_rng(0).standard_normal((50, 5)).astype(np.float32)
     expected = run(folds[0].network, rows)
@@ -94,7 +96,7 @@ def test_a_foreign_or_damaged_archive_is_named(checkpoint: Checkpoint, tmp_path:
 
 def test_the_certificate_follows_its_schema(checkpoint: Checkpoint) -> None:
     """For every form, with steps, refusals and counts in it."""
-    schema = json.loads(certificate_schema())
+    schema = json.loads(schema_of("certificate"))
     for form in Form:
         record = json.loads(certificate_text(checkpoint, folded(checkpoint, form)))
         jsonschema.validate(record, schema)

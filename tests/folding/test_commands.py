@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from lnfold.checkpoint import open_checkpoint
 from lnfold.cli.check import command as check
 from lnfold.cli.fold import command as fold
-from lnfold.export.certificates import certificate_schema
+from lnfold.cli.schema import schema_of
 
 
 def invoke(command, *arguments: object) -> Result:  # type: ignore[no-untyped-def]
@@ -111,7 +111,7 @@ def test_what_cannot_be_run_is_refused_with_the_reason_for_each_norm(real: Path)
     assert result.stdout.count("a residual sum reads the value itself") == 6
 
     certificate = json.loads(invoke(fold, real / "bert_tiny", "--json").stdout)
-    jsonschema.validate(certificate, json.loads(certificate_schema()))
+    jsonschema.validate(certificate, json.loads(schema_of("certificate")))
     (record,) = certificate["not_folded"]
     layers = {step["layer"] for step in record["refused"]}
     assert len(layers) == len(norms)

@@ -27,9 +27,3 @@ def crc32c(data: bytes | np.ndarray, crc: int = 0) -> int:
 def mask(crc: int) -> int:
     """The stored form of a checksum."""
     return (((crc >> 15) | (crc << 17)) + _MASK) & _32_BITS
-
-
-def unmask(stored: int) -> int:
-    """The checksum that is stored as ``stored``."""
-    rotated = (stored - _MASK) & _32_BITS
-    return ((rotated >> 17) | (rotated << 15)) & _32_BITS

@@ -78,7 +78,7 @@ _PLAIN = {
     "qint32": "int32",
 }
 
-_BEYOND_NUMPY = frozenset(
+BEYOND_NUMPY = frozenset(
     name for name in ITEM_BYTES if name.startswith(("bfloat", "float8", "float4"))
 ) | {"int4", "uint4", "int2", "uint2"}
 
@@ -96,7 +96,7 @@ def numpy_dtype(dtype: str) -> np.dtype[np.generic]:
     """
     import numpy as np
 
-    if dtype in _BEYOND_NUMPY:
+    if dtype in BEYOND_NUMPY:
         import ml_dtypes
 
         if not hasattr(ml_dtypes, dtype):

@@ -18,7 +18,7 @@ from lnfold.checkpoint.variables.variable import Storage, Variable
 from lnfold.errors import NotACheckpointError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
 
@@ -29,6 +29,7 @@ class NumpyArchive(Storage, Container):
     Args:
         archive: of the file that the user named.
         inside: the member that is the ``.npz``, where the file itself is not.
+        called: key → name, for arrays that are called otherwise than by their keys.
 
     Attributes:
         notes: members that are no arrays.
@@ -37,9 +38,15 @@ class NumpyArchive(Storage, Container):
         DamagedError: also from every method; UnsupportedError: a member is a pickle.
     """
 
-    __slots__ = ("_headers", "_outer", "_zip", "notes")
+    __slots__ = ("_called", "_headers", "_outer", "_zip", "notes")
 
-    def __init__(self, archive: ZipArchive, inside: str | None = None) -> None:
+    def __init__(
+        self,
+        archive: ZipArchive,
+        inside: str | None = None,
+        called: Mapping[str, str] | None = None,
+    ) -> None:
+        self._called = called or {}
         self._outer = self._zip = archive
         if inside is not None:
             _refuse_pickle(archive, inside, archive.beginning(inside, 200))
@@ -63,7 +70,12 @@ class NumpyArchive(Storage, Container):
 
     def variables(self) -> list[Variable]:
         """One Variable for every array."""
-        names = unique_names({key: [key.removesuffix(":0"), key] for key in self._headers})
+        names = unique_names(
+            {
+                key: [self._called.get(key, key.removesuffix(":0")), key.removesuffix(":0"), key]
+                for key in self._headers
+            }
+        )
         return [
             Variable(
                 names[key],

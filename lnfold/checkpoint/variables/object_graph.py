@@ -114,14 +114,6 @@ class ObjectGraph:
         """The shortest path of local names from the root to every object that it reaches."""
         return Paths([node.children for node in self.nodes])
 
-    def node_of_key(self) -> dict[str, int]:
-        """Checkpoint key → number of the object whose value it is."""
-        return {
-            attribute.key: number
-            for number, node in enumerate(self.nodes)
-            for attribute in node.attributes
-        }
-
     def slots(self) -> dict[int, tuple[int, str]]:
         """Number of a slot variable → number of the variable it is kept for, and its name."""
         return {

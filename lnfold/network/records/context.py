@@ -42,8 +42,6 @@ class NormContext:
         pre_norm: whether what it reads also goes past it into a sum: a residual stream.
         readers: the layers that read it: gamma and beta fold forward only into all of them.
         fetched: whether its value is an output of the network.
-        blocked_by: the names of readers that are no dense layers and no LSTMs, whose kernel and
-            bias take gamma and beta as a dense layer's do.
     """
 
     norm: str
@@ -51,7 +49,6 @@ class NormContext:
     pre_norm: bool
     readers: tuple[str, ...]
     fetched: bool
-    blocked_by: tuple[str, ...]
 
     @property
     def post_norm(self) -> bool:
@@ -86,14 +83,12 @@ def context_of(network: Network, norm: Norm) -> Context:
 
 def _of(network: Network, norm: Norm) -> NormContext:
     readers = network.consumers(norm.name)
-    blocking = tuple(layer.name for layer in readers if not isinstance(layer, Dense | LSTM))
     return NormContext(
         norm.name,
         context_of(network, norm),
         _is_pre_norm(network, norm),
         tuple(layer.name for layer in readers),
         norm.name in network.outputs,
-        blocking,
     )
 
 

@@ -12,6 +12,7 @@ division can be put off: a value v carried by s stands for v/s.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from lnfold.errors import GraphError
 from lnfold.network.facts.evidence import Fact
@@ -77,6 +78,9 @@ class Divided(Layer):
     def output_width(self, widths: list[int]) -> int:
         _expect_deviation(self, widths)
         return Layer.output_width(self, widths)
+
+
+DEFERRED: Final = (Deviation, TriangleDeviation, Carried, Divided)
 
 
 def _expect_deviation(layer: Layer, widths: list[int]) -> None:

@@ -24,7 +24,6 @@ _PARTS: Final = {
     "encoder": _ENCODER,
     "decoder": _DECODER,
 }
-_DECISIVE: Final = frozenset(["actor", "critic"])  # an actor's encoder is the actor's
 # Parts that are networks of their own where one feeds the other. An encoder that feeds an actor
 # is the actor's first layers.
 _OTHER: Final = {

@@ -72,13 +72,8 @@ def signs(pair: Pair, read: Array | None) -> tuple[Seen, ...]:
         return (*found, *_vanishing(norm.gamma))
     if isinstance(norm, LayerNorm):
         found.extend(_degenerate(pair))
-    if read is not None and norm.epsilon.value:
-        y = np.asarray(read, np.float64)
-        if isinstance(norm, LayerNorm):
-            y = y - y.mean(axis=1, keepdims=True)
-        largest = float(np.square(y).mean(axis=1).max(initial=0.0))
-        if 0 < DISGUISED * largest < norm.epsilon.value:
-            found.append(Seen(Sign.AFFINE_IN_DISGUISE))
+    if read is not None and 0 < disguise_error(norm, read) < 1 / (2 * DISGUISED):
+        found.append(Seen(Sign.AFFINE_IN_DISGUISE))
     return (*found, *_vanishing(norm.gamma))
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lnfold.network.operations.activations import FUNCTIONS
+from lnfold.network.records.deferred import DEFERRED
 from lnfold.network.records.layers import Activation, Dense, Layer, Network
 from lnfold.network.records.pairs import pairs
 from lnfold.relations.freedom.symmetries import Freedom, symmetries
@@ -72,8 +73,10 @@ def independence(network: Network, units: Mapping[str, Units] | None = None) -> 
 
 def _plain(network: Network) -> bool:
     """Whether all symmetries go through norms: not where a dense layer, by itself or through
-    relu, feeds another one."""
+    relu, feeds another one, nor where a division by s(x) stands apart from its norm."""
     for layer in network.layers:
+        if isinstance(layer, DEFERRED):
+            return False
         if isinstance(layer, Dense) and any(
             isinstance(reader, Dense) or _feeds_dense(network, reader)
             for reader in network.consumers(layer.name)

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
+from lnfold.network.records.deferred import DEFERRED
 from lnfold.network.records.layers import BatchNorm, Network, Norm, OtherNorm, RMSNorm
 from lnfold.network.records.norms import UnrunNorm
 from lnfold.relations.question.absorption import Verdict
@@ -27,6 +29,11 @@ from lnfold.relations.question.relate import Relation
 from lnfold.text.number_format import figure
 
 Array = np.ndarray
+
+_FOLDED: Final = (
+    "its norms are folded into divisions by s(x) that stand elsewhere; the checkpoint that it "
+    "was folded from has bias, gamma and beta side by side."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ def answer(
     Args:
         values: float64 values of all layers, or None where the network cannot be run.
     """
+    if not relations and any(isinstance(layer, DEFERRED) for layer in network.layers):
+        return Answer(None, f"Unknown: {_FOLDED}", ())
     if not relations and network.complete:
         return Answer(True, "Yes: nothing is normalised, a bias is all that a layer has.", ())
     if not relations:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from lnfold.network.facts.evidence import Fact
+from lnfold.network.records.deferred import Carried, Deviation, Divided, TriangleDeviation
 from lnfold.network.records.layers import (
     LSTM,
     Activation,
@@ -43,6 +44,10 @@ _TITLES = {
     OtherNorm: "a norm of another kind",
     Centre: "− mean",
     Multiply: "multiply",
+    Deviation: "s(x)",
+    TriangleDeviation: "s(x) by a triangle",
+    Carried: "+ s(x)·vector",
+    Divided: "÷ s(x)",
 }
 
 
@@ -162,8 +167,10 @@ def _clip(layer: Clip) -> str:
     low, high = _number(layer.low), _number(layer.high)
     if layer.low is None or layer.high is None:
         bound, side = (high, "most") if layer.low is None else (low, "least")
-        return f"at {side} {figure(bound)}"
-    if low is not None and high is not None and low == -high:
+        return f"at {side} {'a bound a unit' if bound is None else figure(bound)}"
+    if low is None or high is None:
+        return "clip to bounds a unit"
+    if low == -high:
         return f"clip ±{figure(high)}"
     return f"clip {figure(low)} … {figure(high)}"
 

@@ -19,6 +19,7 @@ from string import ascii_lowercase
 from typing import Final
 
 from lnfold.errors import GraphError
+from lnfold.network.records.deferred import Carried, Divided
 from lnfold.network.records.layers import Add, Concat, Layer, Multiply, Network
 from lnfold.report.words.chain import joined, outside, steps, title
 from lnfold.report.words.runs import Run, runs_of
@@ -128,6 +129,10 @@ class _Drawing:
             return " + ".join(operands)
         if isinstance(layer, Multiply):
             return " × ".join(operands)
+        if isinstance(layer, Divided):
+            return " ÷ ".join(operands)
+        if isinstance(layer, Carried) and len(operands) == 2:
+            return f"{operands[0]} + {operands[1]}·vector"
         if isinstance(layer, Concat):
             return f"concat {', '.join(operands)} [{self._width(layer.name)}]"
         what, _, remark = title(layer).partition(" (")

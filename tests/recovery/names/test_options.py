@@ -134,10 +134,10 @@ def test_the_surroundings_of_norms_are_told(
         assert order_of(network) is order
 
 
-def test_what_blocks_a_norm_is_named():
-    """An activation behind the norm keeps gamma and beta from folding forward."""
+def test_what_reads_a_norm_is_named():
+    """The activation behind it, and that its value is no output."""
     (network,) = recovery(FIXTURES / "tf1" / "contrib_layer_norm" / "model.ckpt").networks
     (found,) = norm_contexts(network)
 
-    assert found.blocked_by == found.readers == ("actor/Relu",)
+    assert found.readers == ("actor/Relu",)
     assert not found.fetched

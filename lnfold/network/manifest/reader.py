@@ -15,11 +15,16 @@ from reprlib import repr  # short, however long or deep the value is
 from types import NoneType, UnionType
 from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lnfold.checkpoint.bytes.dtypes import BEYOND_NUMPY, numpy_dtype
 from lnfold.errors import DamagedError, GraphError
-from lnfold.export.manifest import KINDS
 from lnfold.network.facts.evidence import Fact, Source
+from lnfold.network.manifest.record import KINDS
 from lnfold.network.operations.activations import FUNCTIONS
 from lnfold.network.records.claims import Claim
+from lnfold.network.records.layer import holds_numbers
 from lnfold.network.records.layers import (
     LSTM,
     Activation,
@@ -44,7 +49,7 @@ _WIDEST: Final = 1 << 20  # units of an input, and rows that belong together
 _AT_LEAST_ONE: Final = (Add, Multiply, Concat)
 _READ: Final = {"carried": (2,), "divided": (2,), "deviation": (1, 2), "lstm": (1, 3)}
 
-Arrays = Mapping[str, Array]
+Arrays = Mapping[str, ArrayLike]
 
 
 class _Refused(ValueError):
@@ -191,12 +196,17 @@ class _Reader:
 
     def _parameter(self, found: Any, at: str) -> Parameter:
         record = _expect(dict, found, at)
-        _unless(record.keys() == {"array", "variables", "where"}, at, "is no array by its name")
+        keys = record.keys() - {"dtype"}  # which older files do not have
+        _unless(keys == {"array", "variables", "where"}, at, "is no array by its name")
         name = self.value(str, record["array"], f"{at}.array")
         _unless(name in self._arrays, f"{at}.array", f"is '{name}', which the file does not hold")
         variables = self.value(tuple[str, ...], record["variables"], f"{at}.variables")
         where = self.value(str, record["where"], f"{at}.where")
-        return Parameter(self._arrays[name], variables, where)
+        array = np.asarray(self._arrays[name])
+        _unless(holds_numbers(array), f"{at}.array", f"is '{name}', which holds no real numbers")
+        if "dtype" in record:
+            array = _of_type(array, self.value(str, record["dtype"], f"{at}.dtype"), f"{at}.dtype")
+        return Parameter(array, variables, where)
 
     def _record(self, kind: type[Any], found: dict[str, Any], at: str, *, whole: bool) -> Any:
         """A record of ``kind``; ``whole`` where no field may be left to its default."""
@@ -210,6 +220,18 @@ class _Reader:
                 continue
             values[name] = self.value(hints[name], _member(found, name, at), f"{at}.{name}")
         return _made(at, kind, **values)
+
+
+def _of_type(array: Array, name: str, at: str) -> Array:
+    """What was written as float32, as NumPy does not know its type, in that type again."""
+    if array.dtype.name == name:
+        return array
+    fits = array.dtype == np.float32 and name in BEYOND_NUMPY
+    _unless(fits, at, f"is {repr(name)}, where the array holds {array.dtype.name}")
+    found: Array = array.astype(numpy_dtype(name))
+    same = np.array_equal(found.astype(np.float32), array, equal_nan=True)
+    _unless(same, at, f"is {name}, which does not hold the numbers of the array")
+    return found
 
 
 def _text(found: Any, at: str) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from lnfold.network.facts.evidence import Fact
 from lnfold.network.records import layers as records
@@ -16,6 +18,7 @@ from lnfold.network.records.deferred import Carried, Deviation, Divided, Triangl
 from lnfold.network.records.layers import Array, Layer, Network, Parameter
 
 Json = dict[str, Any]
+_USERS_TYPE: Final = 2  # how NumPy marks a type that is not its own
 
 KINDS: Mapping[str, type[Layer]] = {
     kind.kind: kind
@@ -61,14 +64,28 @@ def _layer_record(layer: Layer, prefix: str, arrays: dict[str, Array]) -> Json:
         value = getattr(layer, field.name)
         if isinstance(value, Parameter):
             name = prefix + field.name
-            arrays[name] = value.array
-            value = {"array": name, "variables": list(value.variables), "where": value.where}
+            arrays[name] = _plain(value.array)
+            value = {
+                "array": name,
+                "dtype": value.array.dtype.name,
+                "variables": list(value.variables),
+                "where": value.where,
+            }
         elif isinstance(value, Fact):
             value = _fact(value)
         elif isinstance(value, tuple):
             value = list(value)
         record[field.name] = value
     return record
+
+
+def _plain(array: Array) -> Array:
+    """The numbers in a type that NumPy itself knows: bfloat16 and float8 as float32.
+
+    That holds each of theirs, so that they are read back exactly, and whoever has nothing but
+    NumPy can compute with them as they come.
+    """
+    return array.astype(np.float32) if array.dtype.isbuiltin == _USERS_TYPE else array
 
 
 def _fact(fact: Fact[Any]) -> Json:
