@@ -9,11 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from lnfold.checkpoint import open_checkpoint
-from lnfold.network.records.layers import Network
-from lnfold.recovery.record import Recovery
+from lnfold.folding.fold import fold
 from lnfold.recovery.recover import recover
-from lnfold.report.account.record import NetworkReport, Report, build_report
-from lnfold.report.page.notebook import network_html, register, report_html
+from lnfold.report.account.record import build_report
+from lnfold.report.page.notebook import SHOWN, network_html, register, report_html
 
 
 @pytest.fixture
@@ -23,8 +22,9 @@ def report(samples):
 
 
 def test_a_report_shows_the_answer(report):
-    """Name, answer and candidates, as HTML without scripts."""
+    """Name, answer with its sentence and candidates, as HTML without scripts."""
     shown = report_html(report)
+    assert "beta is a bias multiplied by" in shown
     assert "<b>No</b>" in shown
     assert "frozen standard deviation" in shown
     assert "<script" not in shown
@@ -45,17 +45,22 @@ def shell_that_learns(learnt: dict) -> SimpleNamespace:
 
 
 def test_a_running_notebook_learns_all_of_them(monkeypatch, report):
-    """Networks, recoveries and reports are registered where IPython runs, and only there."""
+    """Every record that a user holds is registered where IPython runs, and only there."""
     learnt = {}
     shell = shell_that_learns(learnt)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     assert register()
-    assert set(learnt) == {Network, Report, NetworkReport, Recovery}
+    assert set(learnt) == set(SHOWN)
     one = report.networks[0]
-    for shown in (report, one, one.network, report.recovery):
+    folded = fold(one.network)
+    kernel = report.checkpoint["actor/dense/kernel"]
+    records = [report.checkpoint, kernel, report.recovery, one.network, report, one, one.answer]
+    records += [one.relations[0], one.checks[0], one.observations, folded, folded.certificates[0]]
+    assert {type(shown) for shown in records} == set(learnt)
+    for shown in records:
         page = learnt[type(shown)](shown)
-        assert page.startswith("<div>")
-        assert one.network.name in page
+        assert page.startswith(("<div>", "<section>"))
+        assert "actor" in page or shown in (one.answer, one.checks[0], one.observations)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
     assert not register()
     monkeypatch.delitem(sys.modules, "IPython")
@@ -76,5 +81,5 @@ def test_importing_lnfold_is_enough_in_a_notebook_and_loads_nothing_elsewhere(in
         "print(sorted(learnt), 'numpy' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    names = ["Network", "NetworkReport", "Recovery", "Report"]
+    names = sorted(kind.__name__ for kind in SHOWN)
     assert done.stdout.strip() == (f"{names} True" if interactive else "[] False")
