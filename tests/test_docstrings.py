@@ -7,6 +7,7 @@ import importlib
 
 import pytest
 
+import lnfold
 from tests.conftest import ROOT
 
 PROMPT = ">>> "
@@ -28,6 +29,12 @@ def test_every_example_prints_what_it_says(name: str, monkeypatch: pytest.Monkey
     assert tried == WITH_EXAMPLES[name].read_text("utf-8").count(PROMPT)
 
 
+@pytest.mark.parametrize("name", ["open_checkpoint", "run", "compiled", "check", "fold"])
+def test_the_names_to_begin_with_have_an_example(name: str):
+    """In their own docstrings, where `help` shows it."""
+    assert PROMPT in str(getattr(lnfold, name).__doc__)
+
+
 def test_there_are_examples():
     """The list above is not empty for having looked in the wrong place."""
-    assert len(WITH_EXAMPLES) >= 4
+    assert len(WITH_EXAMPLES) >= 8

@@ -12,6 +12,7 @@ import pytest
 
 import lnfold
 from lnfold.errors import IncompleteNetworkError, UnknownNameError, UsageError
+from tests.conftest import ROOT
 
 
 def test_every_public_name_is_there():
@@ -149,14 +150,19 @@ except (lnfold.InputError, lnfold.UsageError) as error:
 """
 
 
+(EXAMPLE,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+
+
 @pytest.mark.parametrize(
-    ("line", "complaint"), [("", ""), ("wrong: int = lnfold.fold(actor)\n", "Folded")]
+    ("code", "complaint"),
+    [(SCRIPT, ""), (EXAMPLE, ""), (SCRIPT + "wrong: int = lnfold.fold(actor)\n", "Folded")],
+    ids=["script", "readme", "wrong"],
 )
-def test_a_users_script_passes_mypy_strict(tmp_path: Path, line: str, complaint: str):
+def test_a_users_script_passes_mypy_strict(tmp_path: Path, code: str, complaint: str):
     """From outside, where py.typed is all that mypy goes by; and a wrong type is noticed."""
     pytest.importorskip("mypy")
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT + line, "utf-8")
+    script.write_text(code, "utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"]
     command += ["--config-file=", f"--cache-dir={tmp_path}", str(script)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lnfold.checking.checks import Checking
 from lnfold.checking.comparison import Against, Comparison
@@ -18,13 +18,19 @@ from lnfold.network.records.settled import expect_settled
 
 def check(
     network: Network,
-    other: Network | Mapping[str, Any] | Any = None,
-    inputs: Mapping[str, Any] | Any = None,
+    other: Network | ArrayLike | Mapping[str, ArrayLike] | None = None,
+    inputs: ArrayLike | Mapping[str, ArrayLike] | None = None,
     *,
     assume: bool = False,
 ) -> Comparison:
     """Runs a network and says whether something else agrees: with another network, outputs, or
     its own run in float32. Every number is judged by its own rounding.
+
+    >>> import lnfold
+    >>> checkpoint = lnfold.open_checkpoint("sample_checkpoints/cartpole_actor")
+    >>> actor = lnfold.recover(checkpoint).named("actor")
+    >>> check(actor, lnfold.fold(actor, "carry").network)
+    Comparison(agrees, B against A, both in float64: 1024 of 1024 numbers agree)
 
     Args:
         network: a complete network.
@@ -102,7 +108,7 @@ def _matched(
     return {name: new for (name, _), (new, _) in zip(theirs, ours, strict=True)}
 
 
-def _arrays(values: Mapping[str, Any] | Any, alone: str) -> dict[str, np.ndarray]:
+def _arrays(values: ArrayLike | Mapping[str, ArrayLike], alone: str) -> dict[str, np.ndarray]:
     """Arrays by name; what has no name is ``alone``."""
     named = values if isinstance(values, Mapping) else {alone: values}
     return {name: np.asarray(value) for name, value in named.items()}

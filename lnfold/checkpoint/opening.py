@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 def open_checkpoint(path: str | os.PathLike[str], *, step: int | None = None) -> Checkpoint:
     """Open whatever checkpoint is at ``path``, without reading values yet.
 
+    >>> with open_checkpoint("sample_checkpoints/cartpole_actor") as checkpoint:
+    ...     checkpoint["actor/dense/kernel"]
+    Variable('actor/dense/kernel', float32, (5, 64))
+
     Args:
         path: a prefix, any of its files, a folder, a SavedModel, a ``.h5``, ``.keras``, ``.npz``
             or Stable-Baselines ``.zip`` file. What it is decides its content, not its name.

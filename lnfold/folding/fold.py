@@ -58,6 +58,14 @@ def fold(
 ) -> Folded:
     """Folds what folds exactly in one network, and proves every step by running it.
 
+    >>> import lnfold
+    >>> checkpoint = lnfold.open_checkpoint("sample_checkpoints/cartpole_actor")
+    >>> folded = fold(lnfold.recover(checkpoint).named("actor"))
+    >>> folded
+    Folded('actor', stock form, 4 steps, 2 refused)
+    >>> folded.certificates[0].rule
+    'centre'
+
     Args:
         network: a complete network, or one that has a runnable part.
         choice: the name of a form (stock, rms, carry, side-channel, auto), or form and rules.

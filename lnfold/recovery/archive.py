@@ -41,4 +41,6 @@ def _notes(manifest: dict[str, Any]) -> Iterator[str]:
     source = manifest.get("source")
     path = source.get("path") if isinstance(source, dict) else None
     for one in manifest["networks"]:
-        yield f"network {one['name']} is of {path}, written in {one.get('form', 'its own')} form"
+        form = one.get("form", "its own")
+        of = "an approximation of" if form == "frozen-deviation" else "of"
+        yield f"network {one['name']} is {of} {path}, written in {form} form"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lnfold.network.records.layers import Array, Network
 from lnfold.network.records.settled import expect_complete
@@ -21,7 +22,7 @@ from lnfold.network.running.run_inputs import joins_rows, matched_inputs
 BLOCK_ROWS: Final = 512
 _KEPT_PROGRAMS: Final = 4
 
-Run = Callable[[Array | Mapping[str, Array]], dict[str, Array]]
+Run = Callable[[ArrayLike | Mapping[str, ArrayLike]], dict[str, Array]]
 
 
 def compiled(network: Network, dtype: type = np.float32, block_rows: int = BLOCK_ROWS) -> Run:
@@ -68,7 +69,7 @@ def _observing(network: Network, dtype: type, otherwise: Run) -> Run:
     name, copy = copies[0]
     alone, shape, kind, array = len(copies) == 1, (1, place.size), np.dtype(dtype), np.ndarray
 
-    def observe(inputs: Array | Mapping[str, Array]) -> dict[str, Array]:
+    def observe(inputs: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Array]:
         if type(inputs) is array and inputs.shape == shape and inputs.dtype is kind:
             place[...] = inputs
             quietly(compute)
@@ -88,7 +89,7 @@ def _observing_several(network: Network, dtype: type, otherwise: Run) -> Run:
     ]
     copies = [(name, value.copy) for name, value in program.delivered]
 
-    def observe(inputs: Array | Mapping[str, Array]) -> dict[str, Array]:
+    def observe(inputs: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Array]:
         if type(inputs) is not dict:
             return otherwise(inputs)
         for name, place, shape in places:
@@ -111,7 +112,7 @@ class _InBlocks:
         self.block_rows = block_rows
         self._programs: dict[int, Program] = {}
 
-    def __call__(self, inputs: Array | Mapping[str, Array]) -> dict[str, Array]:
+    def __call__(self, inputs: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Array]:
         matched = matched_inputs(self.network, inputs, self.dtype)
         values = [matched[one.name] for one in self.network.inputs]
         rows = values[0].shape[0]

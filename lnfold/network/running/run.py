@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lnfold.errors import UsageError
 from lnfold.network.operations.activations import FUNCTIONS
@@ -50,13 +51,19 @@ BLOCK_ROWS = 512  # 512 rows of 64 float32 units are 128 KiB: the layers of a bl
 
 def run(
     network: Network,
-    inputs: Array | Mapping[str, Array],
+    inputs: ArrayLike | Mapping[str, ArrayLike],
     dtype: type = np.float32,
     *,
     trace: bool = False,
     shuffle: np.random.Generator | None = None,
 ) -> dict[str, Array]:
     """Every output of ``network`` for every row of ``inputs``.
+
+    >>> import lnfold
+    >>> checkpoint = lnfold.open_checkpoint("sample_checkpoints/cartpole_actor")
+    >>> actor = lnfold.recover(checkpoint).named("actor")
+    >>> run(actor, [[0.0, 0.0, 0.0, 1.0, 0.0]])[actor.outputs[0]].shape
+    (1, 1)
 
     Args:
         network: a complete network.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lnfold.errors import UsageError
 from lnfold.network.records.layers import LSTM, Array, Network, Rearrange
@@ -42,7 +43,7 @@ def rows_at_a_time(network: Network) -> int:
 
 
 def matched_inputs(
-    network: Network, inputs: Array | Mapping[str, Array], dtype: type = np.float32
+    network: Network, inputs: ArrayLike | Mapping[str, ArrayLike], dtype: type = np.float32
 ) -> dict[str, Array]:
     """The inputs by name, as matrices of ``dtype``; UsageError says which one does not fit."""
     if not isinstance(inputs, Mapping):
