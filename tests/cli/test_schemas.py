@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lnfold.checkpoint.numpy_files.array_file import read_arrays
-from lnfold.cli.schema import SCHEMAS
+from lnfold.cli.schema import SCHEMAS, schema_of
 from lnfold.folding.editing.steps import Form
 from lnfold.network.manifest.record import KINDS
 from tests.conftest import Outcome
@@ -100,3 +100,19 @@ def test_the_schema_of_the_manifest_knows_every_kind_of_layer_and_its_fields(lnf
         assert known[kind]["properties"].keys() == wanted
         assert set(known[kind]["required"]) == wanted
     assert len(KINDS) > 15
+
+
+@pytest.mark.parametrize("what", ["certificate", "manifest"])
+def test_what_a_fold_writes_is_described_object_by_object(what: str):
+    """Each object says what it is; those of a certificate name every field that they have."""
+    schema = json.loads(schema_of(what))
+    objects = {"the whole": schema, **schema["$defs"]}
+    described = 0
+    for name, one in objects.items():
+        if one.get("type") != "object":
+            continue
+        fields = one["properties"] if what == "certificate" else ()
+        assert not [each for each in fields if each not in one["description"]], name
+        assert one["description"]
+        described += 1
+    assert described >= 5

@@ -63,7 +63,6 @@ class _Trace:
     path: str
     name: str
     bound: tuple[int, ...]
-    traces: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def _traces(
 def _trace(data: bytes, path: str, known: list[str], concrete: dict[str, Any]) -> _Trace:
     """The first of an object's traces that is not for training, or else the first."""
     name = min(known, key=lambda name: _is_for_training(data, concrete[name]["given"]))
-    return _Trace(path, name, tuple(concrete[name]["bound"]), len(known))
+    return _Trace(path, name, tuple(concrete[name]["bound"]))
 
 
 def _is_for_training(data: bytes, given: Span | None) -> bool:
