@@ -28,6 +28,7 @@ The public names, in the order in which a checkpoint takes its way through them:
     answer           whether they can be one vector, and why
 
     fold             a network → the same network with less in it, with proof
+    fold_checkpoint  all networks of a checkpoint together, written where that is asked
     Choice           which form the fold may have, and which rules
     Folded           the folded network and its proof
     Certificate      one step of the proof
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from lnfold.checking.comparison import Comparison
     from lnfold.checkpoint import Checkpoint, Variable, open_checkpoint
     from lnfold.errors import InputError, LnfoldError, UsageError
+    from lnfold.export.folding import fold_checkpoint
     from lnfold.folding.choice import Choice
     from lnfold.folding.fold import fold
     from lnfold.folding.proof.certificate import Certificate, Folded
@@ -93,6 +95,7 @@ _HOMES = {
     "check": "lnfold.checking.check",
     "compiled": "lnfold.network.running.compiled",
     "fold": "lnfold.folding.fold",
+    "fold_checkpoint": "lnfold.export.folding",
     "open_checkpoint": "lnfold.checkpoint",
     "recover": "lnfold.recovery.recover",
     "relate": "lnfold.relations.question.relate",
@@ -121,6 +124,7 @@ __all__ = [
     "check",
     "compiled",
     "fold",
+    "fold_checkpoint",
     "open_checkpoint",
     "recover",
     "relate",

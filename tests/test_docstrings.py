@@ -29,7 +29,9 @@ def test_every_example_prints_what_it_says(name: str, monkeypatch: pytest.Monkey
     assert tried == WITH_EXAMPLES[name].read_text("utf-8").count(PROMPT)
 
 
-@pytest.mark.parametrize("name", ["open_checkpoint", "run", "compiled", "check", "fold"])
+@pytest.mark.parametrize(
+    "name", ["open_checkpoint", "run", "compiled", "check", "fold", "fold_checkpoint"]
+)
 def test_the_names_to_begin_with_have_an_example(name: str):
     """In their own docstrings, where `help` shows it."""
     assert PROMPT in str(getattr(lnfold, name).__doc__)

@@ -9,18 +9,17 @@ from typing import Any
 import click
 
 from lnfold.checkpoint import Checkpoint, open_checkpoint
-from lnfold.checkpoint.numpy_files.manifest import ARCHIVE
+from lnfold.checkpoint.numpy_files.array_file import read_arrays
 from lnfold.cli.echo import echo
 from lnfold.cli.facts import fact_options, settings
 from lnfold.cli.printing import leave_stdout_to
-from lnfold.errors import CannotTellError, UsageError
+from lnfold.errors import UsageError
+from lnfold.export.folding import confirm, expect_unfolded, fold_chosen, write_folds
 from lnfold.files.file_names import STATE_FILE
 from lnfold.files.standard_streams import is_stream
 from lnfold.files.whole_file import together
 from lnfold.folding.choice import Choice
-from lnfold.folding.editing.runnable_part import runnable_part
 from lnfold.folding.editing.steps import Form
-from lnfold.folding.fold import fold_together
 from lnfold.folding.proof.certificate import Folded, NotFolded
 from lnfold.folding.survey import survey
 from lnfold.network.records.layers import Network
@@ -104,11 +103,7 @@ def command(
         )
     leave_stdout_to(html)
     with open_checkpoint(path) as checkpoint:
-        if checkpoint.format == ARCHIVE:
-            raise UsageError(
-                f"{checkpoint.path} holds networks that are folded already",
-                remedy="Fold the checkpoint that they come from; compare with lnfold check.",
-            )
+        expect_unfolded(checkpoint)
         recovery = recover(
             checkpoint, settings(**facts, network=names[0] if len(names) == 1 else None)
         )
@@ -123,19 +118,26 @@ def command(
                 expect_settled(chosen, "approximated")
             approximate_networks(checkpoint, chosen, inputs, output, force, json_wanted)
             return 0
-        folded = _fold(checkpoint, recovery, chosen, choice, inputs)
+        arrays = None if inputs is None else read_arrays(inputs, "inputs")
+        folded = fold_chosen(checkpoint, recovery, chosen, choice, arrays, inputs or "")
         for note in recovery.notes:
             echo(f"note: {printable(note)}", err=True)
         done = {one.original.name for one in folded}
         unfolded = [survey(one, Form(form)) for one in chosen if one.name not in done]
         if output is not None and not folded and not json_wanted:
             _print(folded, unfolded)  # why nothing will be written
-        _confirm(folded, inputs)
+        confirm(folded, arrays, inputs or "")
         written: list[str] = []
         with together():
             if output is not None:
-                written += _write(
-                    checkpoint, folded, unfolded, output, force, networks_only, newest
+                written += write_folds(
+                    checkpoint,
+                    folded,
+                    output,
+                    unfolded=unfolded,
+                    overwrite=force,
+                    networks_only=networks_only,
+                    newest=newest or None,
                 )
             if html is not None:
                 _write_html(checkpoint, recovery, folded, html)
@@ -153,117 +155,6 @@ def command(
 
 def _chosen(recovery: Recovery, names: Sequence[str]) -> tuple[Network, ...]:
     return tuple(recovery.named(name) for name in names) if names else recovery.networks
-
-
-def _fold(
-    checkpoint: Checkpoint,
-    recovery: Recovery,
-    chosen: Sequence[Network],
-    choice: Choice,
-    inputs: str | None,
-) -> tuple[Folded, ...]:
-    """Those among the chosen that can be run, or a part, and rest on nothing that is assumed.
-
-    Raises:
-        UsageError: there is no network.
-        IncompleteNetworkError: all that could be folded rest on what is assumed.
-    """
-    from dataclasses import replace
-
-    from lnfold.checking.observations import given
-    from lnfold.checkpoint.numpy_files.array_file import read_arrays
-    from lnfold.export.values import unwritable
-
-    whole = [one for one in chosen if runnable_part(one) is not None]
-    if not whole and not any(one.gaps for one in chosen):
-        raise UsageError("the checkpoint holds no network", file=checkpoint.path)
-    if not choice.assume:
-        settled = [one for one in whole if not one.assumed]
-        if not settled:
-            expect_settled(whole, "folded")
-        whole = settled
-    if choice.form is Form.STOCK:
-        choice = replace(choice, frozen=unwritable(checkpoint, recovery.networks))
-    observations = {}
-    if inputs is not None:
-        arrays = read_arrays(inputs, "inputs")
-        observations = {one.name: given(runnable_part(one) or one, arrays, inputs) for one in whole}
-    others = [one for one in recovery.networks if one not in whole]
-    return fold_together(whole, choice, others=others, observations=observations)
-
-
-def _confirm(folded: Sequence[Folded], inputs: str | None) -> None:
-    """Asks what `lnfold check` will say of every fold, before anything is written.
-
-    Raises:
-        CannotTellError: it would not say that the two agree.
-    """
-    from lnfold.checking.checks import Checking
-    from lnfold.checking.observations import drawn, given
-    from lnfold.checking.sentences import counted, told
-    from lnfold.checkpoint.numpy_files.array_file import read_arrays
-
-    arrays = None if inputs is None else read_arrays(inputs, "inputs")
-    for one in folded:
-        before, after = runnable_part(one.original), runnable_part(one.network)
-        if not one.changed or before is None or after is None:
-            continue
-        observed = drawn(before) if arrays is None else given(before, arrays, inputs or "")
-        found = Checking.of(before, observed).with_network(after)
-        if not found.passed:
-            raise CannotTellError(
-                f"network {before.name}: whether the folded one is the same cannot be told, so "
-                f"nothing is written: {counted(found)} ({told(found)}), on {observed.origin}",
-                remedy="Leave steps out with --skip, or the network by naming others.",
-            )
-
-
-def _write(
-    checkpoint: Checkpoint,
-    folded: Sequence[Folded],
-    unfolded: Sequence[NotFolded],
-    output: str,
-    force: bool,
-    networks_only: bool,
-    newest: bool,
-) -> list[str]:
-    from lnfold.export.archive import write_archive
-    from lnfold.export.keras_file import FORMATS, write_folded_keras
-    from lnfold.export.tf_checkpoint import write_folded_checkpoint, write_folded_saved_model
-
-    if not folded:
-        raise UsageError(
-            "no network of the checkpoint could be folded, so nothing is written",
-            file=checkpoint.path,
-        )
-    archive = output.endswith(".npz")
-    keras = not archive and checkpoint.format in FORMATS
-    if not archive and any(one.form is not Form.STOCK for one in folded):
-        raise UsageError(
-            "only the stock form is a checkpoint that a TensorFlow program can restore",
-            remedy=f"Give --output {output}.npz, or leave --form out.",
-        )
-    suffix = ".keras" if checkpoint.format == "Keras .keras" else ".h5"
-    if keras and not output.endswith(suffix):
-        raise UsageError(
-            f"a Keras {suffix} file folds into one of its kind, which Keras can load",
-            remedy=f"Give --output FILE{suffix}, or FILE.npz.",
-        )
-    if archive:
-        return write_archive(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
-    if keras:
-        return write_folded_keras(checkpoint, folded, output, overwrite=force, unfolded=unfolded)
-    if checkpoint.format == "SavedModel" and not networks_only:
-        return write_folded_saved_model(checkpoint, folded, output, unfolded=unfolded)
-    return write_folded_checkpoint(
-        checkpoint,
-        folded,
-        output,
-        overwrite=force,
-        networks_only=networks_only,
-        newest=newest or None,
-        unfolded=unfolded,
-    )
 
 
 def _write_html(

@@ -15,7 +15,7 @@ import pytest
 import lnfold
 from lnfold.checkpoint.numpy_files.array_file import read_arrays
 from lnfold.checkpoint.numpy_files.manifest import MANIFEST
-from lnfold.errors import CheckpointNotFoundError, DamagedError
+from lnfold.errors import CheckpointNotFoundError, DamagedError, OutputError, UsageError
 from lnfold.export.archive import write_networks
 from lnfold.folding.editing.steps import Form
 from lnfold.network.manifest.reader import networks_of
@@ -141,6 +141,29 @@ def test_a_damaged_manifest_still_lists_and_verifies(tmp_path: Path, archives: P
     outcome = lnfold("inspect", tmp_path / "x.npz")
     assert outcome.code == 3
     assert "manifest" in outcome.err
+
+
+def test_python_writes_what_the_command_writes(archives: Path, samples: Path, tmp_path: Path):
+    """The same bytes of array and prefix; an output that is there needs permission."""
+    with lnfold.open_checkpoint(samples / "cartpole_actor") as checkpoint:
+        (rms,) = lnfold.fold_checkpoint(checkpoint, "rms", output=str(tmp_path / "rms.npz"))
+        prefix = str(tmp_path / "actor.ckpt")
+        (stock,) = lnfold.fold_checkpoint(checkpoint, output=prefix)
+        with pytest.raises(OutputError, match="already"):
+            lnfold.fold_checkpoint(checkpoint, output=prefix)
+        lnfold.fold_checkpoint(checkpoint, output=prefix, overwrite=True)
+        with pytest.raises(UsageError, match="only the stock form"):
+            lnfold.fold_checkpoint(checkpoint, "carry", output=prefix)
+        with lnfold.open_checkpoint(prefix) as written:
+            found = lnfold.recover(written).named("actor")
+            assert set(written) == set(checkpoint)
+
+    assert (rms.form.value, stock.form.value) == ("rms", "stock")
+    assert (tmp_path / "rms.npz").read_bytes() == (archives / "rms.npz").read_bytes()
+    assert lnfold.check(stock.original, found).passed
+    archive = lnfold.open_checkpoint(tmp_path / "rms.npz")
+    with archive, pytest.raises(UsageError, match="folded already"):
+        lnfold.fold_checkpoint(archive)
 
 
 # ── half precision ────────────────────────────────────────────────────────────────────────
