@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,18 +10,19 @@ import numpy as np
 
 from lnfold.errors import UsageError
 from lnfold.network.records.layers import Input, Network, Standardize
-from lnfold.network.running.run_inputs import as_rows, rows_at_a_time
+from lnfold.network.running.run_inputs import as_rows, observations_at_a_time, shaped
 from lnfold.recovery.examples.example_arrays import by_name_or_width
 
 Array = np.ndarray
 
 ROWS = 1024
 SEED = 0
+OPEN_LENGTH = 8  # steps of a sequence, where any number of them will do
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observations:
-    """Inputs by name [rows, width], and a sentence that says where they come from.
+    """Inputs by name, in their shapes, and a sentence that says where they come from.
 
     ``told`` is which array is which input, where their names alone do not say it.
     """
@@ -37,13 +39,21 @@ class Observations:
 def drawn(network: Network, rows: int = ROWS, seed: int = SEED) -> Observations:
     """Inputs from the observation normaliser's mean and deviation, else from N(0, 1).
 
-    As many rows as asked for, or the few more that make the last sequence a whole one.
+    As many rows as asked for, or the few more that make the last observation a whole one; an
+    axis of open length is OPEN_LENGTH long.
     """
-    rows += -rows % rows_at_a_time(network)
+    shapes = {
+        one.name: tuple(length or OPEN_LENGTH for length in one.shape[1:-1])
+        for one in network.inputs
+    }
+    long = max((math.prod(shape) for shape in shapes.values()), default=1)
+    many = -(-rows // long)
+    many += -many % observations_at_a_time(network)
+    rows = many * long
     generator = np.random.default_rng(seed)
     inputs, normalised = {}, False
     for one in network.inputs:
-        sample = generator.standard_normal((rows, one.width))
+        sample = generator.standard_normal((many, *shapes[one.name], one.width))
         normaliser = _normaliser(network, one)
         if normaliser is not None:
             normalised = True
@@ -72,7 +82,7 @@ def given(network: Network, arrays: Mapping[str, Array], path: str) -> Observati
     found = _named(network, arrays)
     told = "" if len(found) == len(network.inputs) else _matched(network, arrays, found, path)
     inputs = {one.name: arrays[found[one.name]] for one in network.inputs}
-    rows = min((row_count(inputs[one.name], one.width) for one in network.inputs), default=0)
+    rows = min((row_count(inputs[one.name], one) for one in network.inputs), default=0)
     if not rows:
         raise UsageError(
             f"{path} holds no rows of inputs for network {network.name}",
@@ -85,10 +95,10 @@ def given(network: Network, arrays: Mapping[str, Array], path: str) -> Observati
     return Observations(inputs, origin, told)
 
 
-def row_count(array: Array, width: int) -> int:
+def row_count(array: Array, one: Input) -> int:
     """How many rows a run makes of an array; where it does not fit, as many as it counts."""
-    found = as_rows(np.asarray(array), width)
-    return len(array if found is None else found) if np.ndim(array) else 0
+    found = shaped(np.asarray(array), one)
+    return len(array if found is None else as_rows(found)) if np.ndim(array) else 0
 
 
 def _expect_finite(array: Array, name: str, path: str) -> None:

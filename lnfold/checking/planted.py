@@ -8,6 +8,7 @@ failed, and so has not passed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,8 +17,8 @@ import numpy as np
 
 from lnfold.checking.verdict import Allowance
 from lnfold.network.records.layers import Array, Dense, Network
-from lnfold.network.running.run import run
-from lnfold.network.running.run_inputs import rows_at_a_time
+from lnfold.network.running.run import run_rows
+from lnfold.network.running.run_inputs import observations_at_a_time
 
 ROWS: Final = 64
 _KERNELS: Final = 6  # of a deep network, evenly from the first to the last
@@ -59,8 +60,10 @@ def noticed(
     kernels = [layer for layer in network.layers if isinstance(layer, Dense)]
     if not kernels:
         return None
-    rows = ROWS + -ROWS % rows_at_a_time(network)
-    few = {name: array[:rows] for name, array in inputs.items()}
+    long = max(math.prod(np.shape(one)[1:-1]) for one in inputs.values())
+    many = -(-ROWS // long)
+    many += -many % observations_at_a_time(network)
+    few = {name: array[:many] for name, array in inputs.items()}
     trial = _Trial(network, few, exact, allowed)
     found: dict[str, float] = {}
     unseen: list[str] = []
@@ -115,7 +118,7 @@ class _Trial:
 
     def reached(self, network: Network, bounds: Mapping[str, Array]) -> float:
         """The largest difference of a number over its bound, where that is finite."""
-        outputs = run(network, self.inputs, np.float64)
+        outputs = run_rows(network, self.inputs, np.float64)
         largest = 0.0
         for name, found in outputs.items():
             bound = bounds[name][: len(found)]

@@ -66,7 +66,10 @@ def from_json(found: Mapping[str, Any], read: Callable[[str], np.ndarray]) -> Ne
     try:
         return Network(
             name=found["name"],
-            inputs=tuple(Input(one["name"], one["width"], one["where"]) for one in found["inputs"]),
+            inputs=tuple(
+                Input(one["name"], (None, one["width"] or None), one["where"])
+                for one in found["inputs"]
+            ),
             outputs=tuple(found["outputs"]),
             layers=tuple(_layer_from(one, read) for one in found["layers"]),
             wiring=_fact_from(found["wiring"]),

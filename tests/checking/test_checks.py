@@ -32,7 +32,7 @@ def network(seed: int = 0, units: int = 16, offset: float = 0.0) -> Network:
 
     return Network(
         "net",
-        (Input("x", 4),),
+        (Input("x", (None, 4)),),
         ("y",),
         (
             Dense("a", ("x",), "a", drawn_parameter(4, units), drawn_parameter(units)),

@@ -22,7 +22,7 @@ def network(**widths: int) -> Network:
     """A network that puts its inputs side by side."""
     return Network(
         name="critic",
-        inputs=tuple(Input(name, width) for name, width in widths.items()),
+        inputs=tuple(Input(name, (None, width)) for name, width in widths.items()),
         outputs=("both",),
         layers=(Concat("both", tuple(widths), "critic"),),
         wiring=Fact("made", Source.OPTION),

@@ -115,6 +115,6 @@ def test_networks_of_other_names_and_inputs_stand_in_their_order():
     for names in ([], ["net=policy"]):
         ((ours, theirs),) = paired(left, right, names).pairs
         assert (ours.network.name, theirs.network.name) == ("net", "policy")
-    wider = replace(other, inputs=(replace(other.inputs[0], width=5),))
+    wider = replace(other, inputs=(replace(other.inputs[0], shape=(None, 5)),))
     with pytest.raises(UsageError, match=r"x \[4\] in A and observation \[5\] in B"):
         called_alike(wider, one)

@@ -127,7 +127,7 @@ def test_a_diagram_has_the_lines_of_its_layers_alone(kind: str, form: Format):
     def drawn(name: str) -> str:
         layer = Activation(f"{name}/out", (f"{name}/in",), name, Fact("relu", Source.OPTION))
         wiring = Fact(name, Source.OPTION)
-        net = Network(name, (Input(f"{name}/in", 3),), (layer.name,), (layer,), wiring)
+        net = Network(name, (Input(f"{name}/in", (None, 3)),), (layer.name,), (layer,), wiring)
         return diagram(net, form)
 
     plain, hostile = drawn("net"), drawn(HOSTILE[kind])

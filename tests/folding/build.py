@@ -54,7 +54,7 @@ class Builder:
         return layer.name
 
     def input(self, width: int, name: str = "x") -> str:
-        self.inputs.append(Input(name, width))
+        self.inputs.append(Input(name, (None, width)))
         self.widths[name] = width
         return name
 

@@ -51,7 +51,7 @@ def hostile() -> Network:
         Dense("d" + HOSTILE, (HOSTILE,), "", kernel),
         Activation("out", ("d" + HOSTILE,), "", Fact("relu", Source.CONVENTION, "x")),
     )
-    return Network(HOSTILE, (Input(HOSTILE, 2),), ("out",), layers, Fact("", Source.GRAPH))
+    return Network(HOSTILE, (Input(HOSTILE, (None, 2)),), ("out",), layers, Fact("", Source.GRAPH))
 
 
 @pytest.mark.parametrize("form", Format)

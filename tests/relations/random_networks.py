@@ -72,7 +72,7 @@ def activation(name: str, reads: str, function: str, alpha: float | None = None)
 def network(layers: Sequence[Layer], inputs: int, outputs: Sequence[str] | None = None) -> Network:
     names = (layers[-1].name,) if outputs is None else tuple(outputs)
     wiring = Fact("given", GIVEN)
-    return Network("net", (Input("x", inputs),), names, tuple(layers), wiring)
+    return Network("net", (Input("x", (None, inputs)),), names, tuple(layers), wiring)
 
 
 def normalised_network(

@@ -45,7 +45,7 @@ def relu(name: str, value: str) -> Activation:
 
 
 def network(*layers: Layer, inputs: dict[str, int], outputs: tuple[str, ...]) -> Network:
-    given_values = tuple(Input(name, width) for name, width in inputs.items())
+    given_values = tuple(Input(name, (None, width)) for name, width in inputs.items())
     return Network("actor", given_values, outputs, layers, READ)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest"
 FORMAT = "lnfold folded networks"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ARCHIVE = "lnfold .npz"  # what a Checkpoint of it has as its format
 _LARGEST = 64 << 20
 

@@ -39,13 +39,13 @@ def runnable_part(network: Network) -> Network | None:
     wired = network.wiring.source in (Source.GRAPH, Source.CONFIG)
     if not wired or any(map(_counts_rows_anew, kept)):
         return None
-    widths = network.widths()
+    shapes = network.shapes()
     read = {name for layer in kept for name in layer.inputs}
     made = {layer.name for layer in kept}
     inputs = [one for one in network.inputs if one.name in read]
-    inputs += [Input(name, widths[name]) for name in _order(network) if name in read - made]
+    inputs += [Input(name, shapes[name]) for name in _order(network) if name in read - made]
     outputs = [name for name in (*network.outputs, *_read_by_opaque(network)) if name in made]
-    if not inputs or not outputs or not all(widths[one] for one in (*made, *read)):
+    if not inputs or not outputs or not all(shapes[one][-1] for one in (*made, *read)):
         return None
     return replace(
         network,

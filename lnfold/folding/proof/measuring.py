@@ -21,7 +21,7 @@ from lnfold.errors import CannotTellError
 from lnfold.network.operations.float_types import limits_of
 from lnfold.network.records.layers import Array, Network
 from lnfold.network.running.differences import largest_difference
-from lnfold.network.running.run import run
+from lnfold.network.running.run import run_rows
 
 ROWS = 256
 SHUFFLED_RUNS = 3  # orders of summation besides the plain one
@@ -78,7 +78,7 @@ def reference(network: Network, inputs: Mapping[str, Array], precision: type) ->
     Raises:
         CannotTellError: its outputs are not finite there, so that nothing can be proved.
     """
-    outputs = run(network, inputs, np.float64)
+    outputs = run_rows(network, inputs, np.float64)
     _expect_finite(network, outputs, "float64")
     scales = {name: _scale(array) for name, array in outputs.items()}
     half_ulp = limits_of(np.dtype(precision))[0] / 2
@@ -106,7 +106,7 @@ def against_original(known: Reference, stored: Network) -> Comparison:
 
 def float64_error(known: Reference, exact: Network) -> float:
     """The largest difference in float64 of any output, relative to that output's scale."""
-    found = run(exact, known.inputs, np.float64)
+    found = run_rows(exact, known.inputs, np.float64)
     return max(
         _relative(largest_difference({name: found[name]}, {name: known.outputs[name]}), scale)
         for name, scale in known.scales.items()
@@ -165,7 +165,7 @@ def _errors(
 ) -> dict[str, float]:
     """By output, the largest error of a plain run and of runs in shuffled orders."""
     generators = [None, *(np.random.default_rng([0, seed]) for seed in range(shuffled_runs))]
-    runs = [run(network, inputs, dtype, shuffle=generator) for generator in generators]
+    runs = [run_rows(network, inputs, dtype, shuffle=generator) for generator in generators]
     return {
         name: max(largest_difference({name: one[name]}, {name: array}) for one in runs)
         for name, array in outputs.items()

@@ -23,7 +23,7 @@ from lnfold.folding.rules.centre import centred_rows
 from lnfold.folding.rules.proven_units import suprema
 from lnfold.folding.rules.side_channel import triangle_of
 from lnfold.network.records.layers import Array, Dense, LayerNorm, Network, RMSNorm
-from lnfold.network.running.run import run
+from lnfold.network.running.run import run_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def freeze_deviations(network: Network, inputs: Mapping[str, Array]) -> Approxim
     Raises:
         UsageError: no norm of the network reads a dense layer that nothing else reads.
     """
-    values = run(network, inputs, np.float64, trace=True)
+    values = run_rows(network, inputs, np.float64, trace=True)
     frozen: list[FrozenLayer] = []
     approximate = network
     for norm in network.layers:
@@ -89,7 +89,7 @@ def freeze_deviations(network: Network, inputs: Mapping[str, Array]) -> Approxim
             f"network {network.name} has no norm whose deviation could be frozen",
             remedy="Only a norm that alone reads a dense layer can be replaced.",
         )
-    found = run(approximate, inputs, np.float64)
+    found = run_rows(approximate, inputs, np.float64)
     errors = [np.abs(found[name] - values[name]).max(initial=0.0) for name in network.outputs]
     scales = [np.abs(values[name]).max(initial=0.0) for name in network.outputs]
     return Approximated(approximate, tuple(frozen), float(max(errors)), float(max(scales)))

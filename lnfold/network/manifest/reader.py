@@ -41,7 +41,7 @@ from lnfold.network.records.layers import (
     Parameter,
 )
 from lnfold.network.records.norms import is_epsilon
-from lnfold.network.running.run_inputs import rows_at_a_time
+from lnfold.network.running.run_inputs import observations_at_a_time
 
 _PRECISIONS: Final = ("float16", "bfloat16", "float32", "float64")
 _LARGEST: Final = 2**31 - 1  # any integer
@@ -109,8 +109,9 @@ def _expect_sound(network: Network, at: str) -> None:
     names = [one.name for one in network.inputs]
     _unless(len(set(names)) == len(names), f"{at}.inputs", "has one name twice")
     for number, one in enumerate(network.inputs):
-        place = f"{at}.inputs[{number}].width"
-        _unless(0 <= one.width <= _WIDEST, place, f"is {one.width}")
+        place = f"{at}.inputs[{number}].shape"
+        size = math.prod(length or 1 for length in one.shape[1:])
+        _unless(len(one.shape) > 1 and size <= _WIDEST, place, f"is {list(one.shape)}")
     known = {*names, *(layer.name for layer in network.layers)}
     strangers = [name for name in network.outputs if name not in known]
     _unless(not strangers and bool(network.outputs), f"{at}.outputs", "names no value of it")
@@ -124,7 +125,9 @@ def _expect_sound(network: Network, at: str) -> None:
         if network.complete:
             _expect_runnable(layer, place)
     _made(f"{at}.layers", network.widths)
-    _unless(_made(f"{at}.layers", rows_at_a_time, network) <= _WIDEST, at, "joins too many rows")
+    _unless(
+        _made(f"{at}.layers", observations_at_a_time, network) <= _WIDEST, at, "joins too many rows"
+    )
 
 
 def _expect_runnable(layer: Layer, at: str) -> None:

@@ -36,7 +36,10 @@ def network_record(network: Network, prefix: str, arrays: dict[str, Array]) -> J
     """
     return {
         "name": network.name,
-        "inputs": [{"name": one.name, "width": one.width} for one in network.inputs],
+        "inputs": [
+            {"name": one.name, "shape": list(one.shape), "dtype": one.dtype}
+            for one in network.inputs
+        ],
         "outputs": list(network.outputs),
         "wiring": _fact(network.wiring),
         "precision": network.precision,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -12,6 +12,7 @@ from lnfold.errors import GraphError
 from lnfold.network.facts.evidence import Fact
 
 Array = np.ndarray
+Shape = tuple[int | None, ...]  # of a value, the batch first; None for a length that is open
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,10 +108,16 @@ class Layer:
                 )
         return widths[0]
 
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        """The shape of what it delivers for inputs of these shapes: that of the longest, with
+        its own units.
 
-def output_width(layer: Layer, widths: list[int]) -> int:
-    """The units a layer delivers for inputs of these widths; GraphError where they clash."""
-    return layer.output_width(widths)
+        Raises:
+            GraphError: its parameters do not fit; the message names the variable.
+        """
+        units = self.output_width([shape[-1] or 0 for shape in shapes])
+        longest = max(shapes, key=len, default=(None, None))
+        return (*longest[:-1], units or None)
 
 
 def expect_units(vector: Parameter | None, units: int, beside: Parameter) -> None:

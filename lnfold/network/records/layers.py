@@ -20,7 +20,7 @@ from lnfold.network.records.kinds import (
     Slice,
     Standardize,
 )
-from lnfold.network.records.layer import Array, Layer, Parameter, output_width
+from lnfold.network.records.layer import Array, Layer, Parameter, Shape
 from lnfold.network.records.layouts import Rearrange
 from lnfold.network.records.network import Gap, Input, Network
 from lnfold.network.records.norms import (
@@ -62,7 +62,7 @@ __all__ = [
     "Parameter",
     "RMSNorm",
     "Rearrange",
+    "Shape",
     "Slice",
     "Standardize",
-    "output_width",
 ]

@@ -1,8 +1,9 @@
 """The record of a network: its layers in order, and what is known of their wiring.
 
 A network is a directed acyclic graph in topological order: every layer produces one value,
-called by the layer's own name, from the values named in ``inputs``. Values are matrices
-[rows, units], one observation a row.
+called by the layer's own name, from the values named in ``inputs``. Values are tensors, the
+batch first and the units last; all axes but the last are *rows*, the places that a dense layer
+or a norm computes each by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from lnfold.network.records.claims import (
     assumptions,
     doubtful,
 )
-from lnfold.network.records.layer import Layer
+from lnfold.network.records.layer import Layer, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,29 @@ class Input:
 
     Attributes:
         name: the placeholder's, or that of the value of another network.
-        width: its units; 0 where nothing says it.
+        shape: the length of every axis, the batch first; None for one that is open.
         where: the graph node that it is read from, where it is called otherwise.
+        dtype: of its numbers, as NumPy calls it: ids are integers.
     """
 
     name: str
-    width: int
+    shape: Shape
     where: str = ""
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if not self.shape or any(one is not None and one < 0 for one in self.shape):
+            raise GraphError(f"'{self.name}' has shape {self.shape}, which no input has")
+
+    @property
+    def width(self) -> int:
+        """The length of its last axis; 0 where nothing says it."""
+        return self.shape[-1] or 0
+
+    @property
+    def axes(self) -> str:
+        """What an observation is, for readers: ``5``, ``84, 84, 4``, ``?, 8``."""
+        return ", ".join(str(length or "?") for length in self.shape[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +159,16 @@ class Network:
         """The layers that read a value."""
         return tuple(self._consumers.get(value, ()))
 
+    def shapes(self) -> dict[str, Shape]:
+        """The shape of every value; GraphError where layers clash."""
+        shapes = {one.name: one.shape for one in self.inputs}
+        for layer in self.layers:
+            shapes[layer.name] = layer.output_shape([shapes[name] for name in layer.inputs])
+        return shapes
+
     def widths(self) -> dict[str, int]:
         """The units of every value, 0 where nothing says it; GraphError where layers clash."""
-        widths = {one.name: one.width for one in self.inputs}
-        for layer in self.layers:
-            widths[layer.name] = layer.output_width([widths[name] for name in layer.inputs])
-        return widths
+        return {name: shape[-1] or 0 for name, shape in self.shapes().items()}
 
     def width(self, value: str) -> int:
         """The units of a value; GraphError where layers clash."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from lnfold.errors import GraphError
 from lnfold.network.facts.evidence import Fact
-from lnfold.network.records.layer import Layer, Parameter, expect_units
+from lnfold.network.records.layer import Layer, Parameter, Shape, expect_units
 
 GATES: Final = "ifco"  # Keras: input, forget, candidate, output; TensorFlow 1's cells: icfo
 
@@ -20,10 +21,9 @@ class LSTM(Layer):
 
         c_t = s(z_f + forget_bias)·c_(t−1) + s(z_i)·a(z_c)        h_t = s(z_o)·a(c_t)
 
-    with a ``activation`` (tanh) and s ``recurrent_activation`` (sigmoid). The rows of a run are
-    time steps: each ``steps`` rows are a sequence, which starts from the initial state. Where
-    ``steps`` is None all rows of a run are one sequence: its length is open, or the original
-    keeps its state from one call to the next, so that rows are calls.
+    with a ``activation`` (tanh) and s ``recurrent_activation`` (sigmoid). The last axis but one of
+    x [..., time, inputs] is time, and each sequence starts from the initial state. Where the
+    original keeps its state from one call to the next, all rows of a run are one sequence.
 
     Attributes:
         inputs: x; or x, h and c, where a state from outside goes with every row.
@@ -34,8 +34,11 @@ class LSTM(Layer):
         hidden, cell: the state that a sequence starts from, [units]; None for zeros.
         gates: the order of the gates in the columns: a permutation of i, f, c and o.
         forget_bias: what is added to z_f beside the bias.
+        steps: how many rows are a sequence, where x comes as rows [.., inputs] without an axis
+            for time; None where time has its axis.
         delivers: "hidden" for h_t, "cell" for c_t.
-        last: whether only the last row of each sequence is delivered.
+        last: whether only the last step of each sequence is delivered: [..., units].
+        stateful: whether the state goes on from call to call: the rows of a run are calls.
     """
 
     kind = "lstm"
@@ -51,6 +54,7 @@ class LSTM(Layer):
     forget_bias: float = 0.0
     delivers: str = "hidden"
     last: bool = False
+    stateful: bool = False
 
     def __post_init__(self) -> None:
         shape = self.kernel.shape
@@ -92,3 +96,10 @@ class LSTM(Layer):
                     f"the LSTM takes {units} inputs but is fed {width}", variable=self.kernel.name
                 )
         return self.units
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        self.output_width([shape[-1] or 0 for shape in shapes])
+        rows = shapes[-1][:-1]
+        if not self.last or len(self.inputs) == 3:
+            return (*rows, self.units)
+        return (*(rows[:-1] or (None,)), self.units)

@@ -69,7 +69,7 @@ def _of_network(network: Network) -> Iterator[Statement]:
     placed = {claim.layer: claim for claim in network.claims if claim.what == PLACEMENT}
     found = wiring.source if wiring.source in _READ else Source.NAMES
     for one in network.inputs:
-        width = f"{one.name} [{one.width or '?'}]"
+        width = f"{one.name} [{one.axes}]"
         yield Statement("", "input", width, found, _seen_at(network, one, found))
     for name in network.outputs:
         option = "--output-node" if found is Source.GRAPH else ""

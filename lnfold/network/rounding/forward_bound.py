@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lnfold.network.records.layers import Array, Network
+from lnfold.network.records.layers import LSTM, Array, Network
 from lnfold.network.rounding.arithmetic import Arithmetic
 from lnfold.network.rounding.local_rounding import LOCAL_ROUNDING
 from lnfold.network.rounding.seen import Seen, Step, delivered
@@ -19,12 +19,23 @@ from lnfold.network.running.run import step_of
 
 
 def exact_values(network: Network, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Every value of the network in float64, by name."""
+    """Every value of the network in float64, by name, in its shape."""
     values = dict(inputs)
     for layer in network.layers:
         read = (values[name] for name in layer.inputs)
         values[layer.name] = np.asarray(step_of(layer, np.float64)(*read))
     return values
+
+
+def by_rows(network: Network, values: Mapping[str, Array]) -> Network:
+    """The network for these values as matrices of rows: an LSTM is told how many are a sequence."""
+    layers = tuple(
+        replace(one, steps=values[one.input].shape[-2])
+        if isinstance(one, LSTM) and one.steps is None and not one.stateful and len(one.inputs) == 1
+        else one
+        for one in network.layers
+    )
+    return replace(network, layers=layers)
 
 
 def running_bound(

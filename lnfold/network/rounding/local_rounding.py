@@ -39,6 +39,7 @@ from lnfold.network.rounding.products import product
 from lnfold.network.rounding.seen import Row, Seen, Shared, Step
 from lnfold.network.rounding.slopes import Centred, Kernel, Moved, Placed, UnitByUnit, same
 from lnfold.network.running.run import step_of
+from lnfold.network.running.run_inputs import as_rows
 
 
 def _dense(layer: Dense, arithmetic: Arithmetic, out: Array, x: Seen) -> Step:
@@ -143,7 +144,8 @@ def _clip(layer: Clip, arithmetic: Arithmetic, out: Array, x: Seen) -> Step:
 
 
 def _rearrange(layer: Rearrange, arithmetic: Arithmetic, out: Array, x: Seen) -> Step:
-    return Step((Moved(step_of(layer, np.float64)),), np.zeros((1, 1)))
+    step = step_of(layer, np.float64)
+    return Step((Moved(lambda rows: as_rows(step(rows))),), np.zeros((1, 1)))
 
 
 LOCAL_ROUNDING: Final[dict[type[Layer], Row]] = {

@@ -28,7 +28,7 @@ def lstm(layer: LSTM, arithmetic: Arithmetic, out: Array, x: Seen, *state: Seen)
     place = 1 if layer.delivers == "cell" else 0
     if state:
         return Step((), advance(x, state[0], state[1])[place].errors)
-    steps = layer.steps or max(len(x.exact), 1)
+    steps = max(len(x.exact), 1) if layer.stateful else layer.steps or 1
     h, c = (
         _rounded(arithmetic, *arithmetic.vector(one, 0.0), len(x.exact) // steps, layer.units)
         for one in (layer.hidden, layer.cell)

@@ -13,10 +13,10 @@ from lnfold.network.records.layers import LSTM, Array, Network
 from lnfold.network.rounding.alike_units import Alike, alike_units
 from lnfold.network.rounding.arithmetic import MULTIPLE, worst_and_independent
 from lnfold.network.rounding.backward_bound import backward_bound
-from lnfold.network.rounding.forward_bound import exact_values, running_bound
+from lnfold.network.rounding.forward_bound import by_rows, exact_values, running_bound
 from lnfold.network.rounding.probes import probed
-from lnfold.network.running.run import run
-from lnfold.network.running.run_inputs import joins_rows, matched_inputs
+from lnfold.network.running.run import run_rows
+from lnfold.network.running.run_inputs import as_rows, joins_rows, matched_inputs
 
 BLOCK_NUMBERS: Final = 2**16  # of all values of a block of rows: an array of them is half a MB
 LEAST_ROWS: Final = 64  # of a block, so that a wide kernel is read for many rows at once
@@ -60,7 +60,7 @@ def measure_rounding(network: Network, inputs: Array | Mapping[str, Array]) -> R
     Raises:
         IncompleteNetworkError, UsageError: as ``run`` does.
     """
-    single = run(network, inputs, float_type(network.precision).type)
+    single = run_rows(network, inputs, float_type(network.precision).type)
     given = matched_inputs(network, inputs, np.float64)
     rows = len(next(iter(given.values())))
     units = sum(network.widths().values())
@@ -85,7 +85,9 @@ def _of_block(
     network: Network, block: Mapping[str, Array], backward: bool, alike: Alike
 ) -> tuple[dict[str, Array], ...]:
     """The exact outputs of some rows, the estimates and the proved bounds."""
-    values = exact_values(network, block)
+    tensors = exact_values(network, block)
+    network = by_rows(network, tensors)
+    values = {name: as_rows(one) for name, one in tensors.items()}
     worst, independent = worst_and_independent(network.precision)
     bound, steps = running_bound(network, values, worst, {})
     expected, expected_steps = running_bound(network, values, independent, alike.equal)

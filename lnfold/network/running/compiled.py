@@ -17,7 +17,7 @@ from lnfold.network.records.settled import expect_complete
 from lnfold.network.running.compiled_layers import emit
 from lnfold.network.running.program import Program
 from lnfold.network.running.run import run
-from lnfold.network.running.run_inputs import joins_rows, matched_inputs
+from lnfold.network.running.run_inputs import as_rows, joins_rows, matched_inputs
 
 BLOCK_ROWS: Final = 512
 _KEPT_PROGRAMS: Final = 4
@@ -114,7 +114,12 @@ class _InBlocks:
 
     def __call__(self, inputs: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Array]:
         matched = matched_inputs(self.network, inputs, self.dtype)
-        values = [matched[one.name] for one in self.network.inputs]
+        given = [matched[one.name] for one in self.network.inputs]
+        if any(one.ndim > 2 for one in given):
+            before = max((one.shape[:-1] for one in given), key=len)
+            flat = {one.name: as_rows(matched[one.name]) for one in self.network.inputs}
+            return {name: out.reshape(*before, out.shape[-1]) for name, out in self(flat).items()}
+        values = given
         rows = values[0].shape[0]
         if rows == 0:
             widths = self.network.widths()

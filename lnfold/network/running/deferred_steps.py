@@ -19,8 +19,8 @@ def _deviation(layer: Deviation, dtype: type, shuffle: Shuffle) -> Step:
     epsilon = dtype(layer.epsilon.value)
 
     def step(y: Array, carried: Array | None = None) -> Array:
-        order = slice(None) if shuffle is None else shuffle.permutation(y.shape[1])
-        square: Array = np.square(y[:, order]).mean(axis=1, keepdims=True)
+        order = slice(None) if shuffle is None else shuffle.permutation(y.shape[-1])
+        square: Array = np.square(y[..., order]).mean(axis=-1, keepdims=True)
         square += epsilon if carried is None else epsilon * np.square(carried)
         return np.asarray(np.sqrt(square))
 
@@ -35,9 +35,9 @@ def _triangle(layer: TriangleDeviation, dtype: type, shuffle: Shuffle) -> Step:
         kernel = np.ascontiguousarray(kernel[order])
 
     def step(x: Array) -> Array:
-        projected: Array = (x if order is None else x[:, order]) @ kernel
+        projected: Array = (x if order is None else x[..., order]) @ kernel
         projected += last
-        return np.asarray(np.sqrt(np.square(projected).sum(axis=1, keepdims=True)))
+        return np.asarray(np.sqrt(np.square(projected).sum(axis=-1, keepdims=True)))
 
     return step
 

@@ -1,4 +1,4 @@
-"""What an LSTM computes for the rows of a run, step by step in NumPy."""
+"""What an LSTM computes for sequences, step by step in NumPy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lnfold.network.records.recurrent import LSTM
 def lstm_step(
     layer: LSTM, dtype: type, shuffle: np.random.Generator | None
 ) -> Callable[..., Array]:
-    """From (x), or (x, h, c), to h or c: matrices of one row a time step.
+    """From x [..., time, inputs], or (x, h, c) of one step, to h or c.
 
     Raises:
         UsageError: the rows are no whole number of sequences.
@@ -37,27 +37,32 @@ def lstm_step(
     def advanced(read: Array, h: Array, c: Array) -> tuple[Array, Array]:
         """The state after a step whose x·kernel + bias is ``read``."""
         z = read + h @ recurrent
-        i, f, g, o = (z[:, places[one] : places[one] + layer.units] for one in "ifco")
+        i, f, g, o = (z[..., places[one] : places[one] + layer.units] for one in "ifco")
         c = gate_of(f + forget) * c + gate_of(i) * squash(g)
         return gate_of(o) * squash(c), c
 
     def step(x: Array, *state: Array) -> Array:
-        read = (x if order is None else x[:, order]) @ kernel + bias
+        read = (x if order is None else x[..., order]) @ kernel + bias
         if state:
+            read = read.reshape(*state[0].shape[:-1], read.shape[-1])
             return advanced(read, *state)[layer.delivers == "cell"]
-        steps = layer.steps or max(len(x), 1)
-        if len(x) % steps:
+        rows = x.size // layer.taken
+        steps = max(rows, 1) if layer.stateful else layer.steps or x.shape[-2]
+        if rows % max(steps, 1):
             raise UsageError(
-                f"{len(x)} rows are no whole number of sequences of {steps} time steps, "
+                f"{rows} rows are no whole number of sequences of {steps} time steps, "
                 f"which '{layer.name}' takes"
             )
-        sequences = read.reshape(-1, steps, read.shape[1])
+        sequences = read.reshape(rows // max(steps, 1), steps, read.shape[-1])
         h, c = (np.broadcast_to(one, (len(sequences), layer.units)) for one in start)
         delivered: Array = np.empty((*sequences.shape[:2], layer.units), dtype)
-        for time in range(steps if len(x) else 0):
+        for time in range(steps if rows else 0):
             h, c = advanced(sequences[:, time], h, c)
             delivered[:, time] = c if layer.delivers == "cell" else h
-        return delivered[:, -1] if layer.last else delivered.reshape(-1, layer.units)
+        if not layer.last:
+            return delivered.reshape(*x.shape[:-1], layer.units)
+        last = delivered[:, -1]
+        return last.reshape(*x.shape[:-2], layer.units) if x.ndim > 2 else last
 
     return step
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,7 +42,7 @@ from lnfold.network.records.layers import (
 from lnfold.network.records.settled import expect_complete
 from lnfold.network.running.deferred_steps import DEFERRED_STEPS
 from lnfold.network.running.lstm_steps import lstm_step
-from lnfold.network.running.run_inputs import joins_rows, matched_inputs
+from lnfold.network.running.run_inputs import as_rows, joins_rows, matched_inputs
 
 Step = Callable[..., Array]
 
@@ -57,7 +57,7 @@ def run(
     trace: bool = False,
     shuffle: np.random.Generator | None = None,
 ) -> dict[str, Array]:
-    """Every output of ``network`` for every row of ``inputs``.
+    """Every output of ``network`` for every observation of ``inputs``.
 
     >>> import lnfold
     >>> checkpoint = lnfold.open_checkpoint("sample_checkpoints/cartpole_actor")
@@ -67,18 +67,18 @@ def run(
 
     Args:
         network: a complete network.
-        inputs: a matrix [rows, width] where the network has one input, otherwise a mapping
-            from the inputs' names to matrices of one height.
+        inputs: an array of the input's shape where the network has one, otherwise a mapping
+            from the inputs' names to arrays; rows of an observation may follow each other.
         dtype: np.float32 or np.float64: parameters, inputs and arithmetic.
         trace: return the values of all layers, not only of the outputs.
         shuffle: sum in a random order, which changes nothing but the rounding.
 
     Returns:
-        A mapping from value names to matrices [rows, units] of ``dtype``.
+        A mapping from value names to arrays of ``dtype``, the batch first.
 
     Raises:
         IncompleteNetworkError: a fact or a layer of the network is missing.
-        UsageError: inputs of another name, width or height than the network's.
+        UsageError: inputs of another name, shape or number than the network's.
     """
     expect_complete(network, "run")
     values = matched_inputs(network, inputs, dtype)
@@ -87,7 +87,7 @@ def run(
         [*values, *(layer.name for layer in network.layers)] if trace else list(network.outputs)
     )
     rows = next(iter(values.values())).shape[0]
-    size = max(rows, 1) if joins_rows(network) else BLOCK_ROWS
+    size = max(rows, 1) if joins_rows(network) else _block(values.values())
     blocks: dict[str, list[Array]] = {name: [] for name in wanted}
     # Overflow and invalid operations show in the values; they are reported, not warned of.
     with np.errstate(all="ignore"):
@@ -99,6 +99,24 @@ def run(
             for name in wanted:
                 blocks[name].append(block[name])
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
+
+
+def _block(values: Iterable[Array]) -> int:
+    """How many observations hold BLOCK_ROWS rows or so."""
+    return max(1, BLOCK_ROWS // max(max(math.prod(one.shape[1:-1]) for one in values), 1))
+
+
+def run_rows(
+    network: Network,
+    inputs: Array | Mapping[str, Array],
+    dtype: type = np.float32,
+    *,
+    trace: bool = False,
+    shuffle: np.random.Generator | None = None,
+) -> dict[str, Array]:
+    """As ``run``, every value as a matrix [rows, units]: all axes but the last are rows."""
+    values = run(network, inputs, dtype, trace=trace, shuffle=shuffle)
+    return {name: as_rows(value) for name, value in values.items()}
 
 
 Shuffle = np.random.Generator | None
@@ -122,7 +140,7 @@ def _dense(layer: Dense, dtype: type, shuffle: Shuffle) -> Step:
         kernel = np.ascontiguousarray(kernel[order])
 
     def step(x: Array) -> Array:
-        y: Array = (x if order is None else x[:, order]) @ kernel
+        y: Array = (x if order is None else x[..., order]) @ kernel
         if bias is not None:
             y += bias
         return y
@@ -153,9 +171,9 @@ def _layer_norm(layer: LayerNorm, dtype: type, shuffle: Shuffle) -> Step:
     epsilon, affine = _epsilon(layer, dtype), _gain_and_shift(layer, dtype)
 
     def step(y: Array) -> Array:
-        order = slice(None) if shuffle is None else shuffle.permutation(y.shape[1])
-        centred = y - y[:, order].mean(axis=1, keepdims=True)
-        variance = np.square(centred[:, order]).mean(axis=1, keepdims=True)
+        order = slice(None) if shuffle is None else shuffle.permutation(y.shape[-1])
+        centred = y - y[..., order].mean(axis=-1, keepdims=True)
+        variance = np.square(centred[..., order]).mean(axis=-1, keepdims=True)
         centred /= np.sqrt(variance + epsilon)
         return affine(centred)
 
@@ -166,8 +184,8 @@ def _rms_norm(layer: RMSNorm, dtype: type, shuffle: Shuffle) -> Step:
     epsilon, affine = _epsilon(layer, dtype), _gain_and_shift(layer, dtype)
 
     def step(y: Array) -> Array:
-        order = slice(None) if shuffle is None else shuffle.permutation(y.shape[1])
-        square = np.square(y[:, order]).mean(axis=1, keepdims=True)
+        order = slice(None) if shuffle is None else shuffle.permutation(y.shape[-1])
+        square = np.square(y[..., order]).mean(axis=-1, keepdims=True)
         return affine(y / np.sqrt(square + epsilon))
 
     return step
@@ -194,7 +212,7 @@ def _prelu(layer: PRelu, dtype: type, shuffle: Shuffle) -> Step:
 
 
 def _concat(layer: Concat, dtype: type, shuffle: Shuffle) -> Step:
-    return lambda *parts: np.concatenate(parts, axis=1)
+    return lambda *parts: np.concatenate(parts, axis=-1)
 
 
 def _add(layer: Add, dtype: type, shuffle: Shuffle) -> Step:
@@ -206,28 +224,35 @@ def _multiply(layer: Multiply, dtype: type, shuffle: Shuffle) -> Step:
 
 
 def _slice(layer: Slice, dtype: type, shuffle: Shuffle) -> Step:
-    return lambda x: x[:, layer.start : layer.stop]
+    return lambda x: x[..., layer.start : layer.stop]
 
 
 def _rearrange(layer: Rearrange, dtype: type, shuffle: Shuffle) -> Step:
+    many, size = len(layer.taken), math.prod(layer.taken)
+
     def step(x: Array) -> Array:
-        if x.size % math.prod(layer.shape):
+        if x.ndim > many and x.shape[-many:] == layer.taken:
+            left = x.shape[:-many]
+        elif x.size % size:
             raise UsageError(
-                f"{x.shape[0]} rows are no whole number of observations: '{layer.name}' "
-                f"takes {layer.shape} at a time"
+                f"{x.size // x.shape[-1]} rows are no whole number of observations: "
+                f"'{layer.name}' takes {layer.taken} at a time"
             )
-        whole = x.reshape(-1, *layer.shape)
+        else:  # rows that follow each other
+            left = (x.size // size,)
+        whole = x.reshape(*left, *layer.taken)
         if layer.order is not None:
-            whole = whole.transpose(0, *(axis + 1 for axis in layer.order))
-        return np.ascontiguousarray(whole).reshape(-1, layer.units)
+            kept = range(len(left))
+            whole = whole.transpose(*kept, *(len(left) + axis for axis in layer.order))
+        return np.ascontiguousarray(whole).reshape(*left, *layer.given)
 
     return step
 
 
 def _centre(layer: Centre, dtype: type, shuffle: Shuffle) -> Step:
     def step(x: Array) -> Array:
-        order = slice(None) if shuffle is None else shuffle.permutation(x.shape[1])
-        return np.asarray(x - x[:, order].mean(axis=1, keepdims=True))
+        order = slice(None) if shuffle is None else shuffle.permutation(x.shape[-1])
+        return np.asarray(x - x[..., order].mean(axis=-1, keepdims=True))
 
     return step
 

@@ -15,22 +15,24 @@ import numpy as np
 from lnfold.errors import UsageError
 from lnfold.network.facts.settings import Examples
 from lnfold.network.records.layers import Array, Network
-from lnfold.network.running.run_inputs import matched_inputs
+from lnfold.network.running.run_inputs import as_rows, matched_inputs
 
 OUTPUT_MARKS: Final = ("outputs/", "outputs_")  # how the names of several outputs begin
 _MOST_MATCHES: Final = 24  # ways to tell outputs of one width from each other
 
 
 def matched(network: Network, examples: Examples) -> dict[str, Array] | None:
-    """The inputs of a network as matrices of float32, None where the examples hold none such."""
+    """The inputs of a network in float32, rows as a matrix; None where the examples hold none."""
     wanted = {one.name: one.width for one in network.inputs}
     found = _assigned(wanted, examples.inputs)
     if len(found) != 1 or len(found[0]) != len(wanted):
         return None
     try:
-        return matched_inputs(network, found[0])
+        inputs = matched_inputs(network, found[0])
     except UsageError:
         return None
+    of_rows = all(len(one.shape) == 2 for one in network.inputs)
+    return {name: as_rows(one) for name, one in inputs.items()} if of_rows else inputs
 
 
 def output_matches(network: Network, examples: Examples) -> list[dict[str, Array]]:
@@ -42,7 +44,7 @@ def output_matches(network: Network, examples: Examples) -> list[dict[str, Array
     widths = network.widths()
     wanted = {name: widths[name] for name in network.outputs}
     inputs = matched(network, examples)
-    rows = 0 if inputs is None else next(iter(inputs.values())).shape[0]
+    rows = 0 if inputs is None else len(as_rows(next(iter(inputs.values()))))
     given = {
         name: np.asarray(array)
         for name, array in examples.outputs.items()
@@ -50,7 +52,10 @@ def output_matches(network: Network, examples: Examples) -> list[dict[str, Array
     }
     ways = _assigned(wanted, given)
     return [
-        {name: np.asarray(array, np.float64).reshape(rows, -1) for name, array in way.items()}
+        {
+            name: np.asarray(array, np.float64).reshape(-1, wanted[name])
+            for name, array in way.items()
+        }
         for way in ways
         if rows and all(array.size == rows * wanted[name] for name, array in way.items())
     ]

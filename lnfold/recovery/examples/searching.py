@@ -60,7 +60,7 @@ def tried_of(
 
 def _dense(group: Group, built: ChainBuilder) -> Block | None:
     taken, units = built.widths(group)
-    built.inputs.append(Input("x", taken))
+    built.inputs.append(Input("x", (None, taken)))
     built.dense(group, "x", taken)
     layer = built.layers[-1]
     plain = isinstance(layer, Dense) and not built.gaps
@@ -87,7 +87,9 @@ def _inputs(built: Builder, examples: Examples) -> Inputs:
     """The rows of the examples' inputs, as the first layer and what joins take them."""
 
     def rows(width: int, joins: int) -> tuple[Array, Array | None] | None:
-        taken = [Input("observation", width)] + ([Input("action", joins)] if joins else [])
+        taken = [Input("observation", (None, width))] + (
+            [Input("action", (None, joins))] if joins else []
+        )
         stub = Network("", tuple(taken), (), (), Fact.unknown(""))
         found = matched(stub, examples)
         if found is None:

@@ -20,7 +20,7 @@ from lnfold.errors import UsageError
 from lnfold.network.facts.settings import Examples, Settings
 from lnfold.network.records.layers import Array, Gap, Network
 from lnfold.network.running.differences import difference, largest_difference
-from lnfold.network.running.run import run
+from lnfold.network.running.run import run_rows
 from lnfold.recovery.examples.candidates import (
     EPSILONS,
     Candidate,
@@ -115,7 +115,7 @@ def _compared(
     assert inputs is not None
     inputs = rows_of(inputs, most)
     expected = _renamed(trial, network, rows_of(trial.outputs, most))
-    error = largest_difference(expected, run(network, inputs))
+    error = largest_difference(expected, run_rows(network, inputs))
     if least and error > _HOPELESS * least:
         return error, math.inf, least
     # not every trial gets here, and start-up is free of what bounds rounding

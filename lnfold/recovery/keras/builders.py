@@ -6,6 +6,7 @@ leave something out.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,7 @@ from lnfold.network.records.layers import (
     OtherNorm,
     Parameter,
     PRelu,
+    Rearrange,
     RMSNorm,
     Standardize,
 )
@@ -230,11 +232,16 @@ def _normalization(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> s
 
 
 def _flatten(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
-    """Nothing to do for rows; an input of several dimensions becomes one row."""
+    """Nothing to do for rows; the axes of an observation become one."""
     value, rank = sources[0], made.rank(sources[0])
     if rank == 2 or made.flattened(value):
         return value
-    raise IncompleteError(f"{call.class_name} of a value of {rank or 'unknown'} dimensions")
+    lengths = made.shape(value)[1:]
+    known = tuple(one for one in lengths if one)
+    if rank is None or len(known) < len(lengths):
+        raise IncompleteError(f"{call.class_name} of a value of {rank or 'unknown'} dimensions")
+    given = (math.prod(known),)
+    return made.append(Rearrange(call.name, (value,), call.layer, known, None, given))
 
 
 BUILDERS: Final[dict[str, Builder]] = {

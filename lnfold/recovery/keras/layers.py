@@ -22,6 +22,7 @@ from lnfold.network.records.layers import (
     Layer,
     Opaque,
     Parameter,
+    Shape,
 )
 from lnfold.recovery.graph.fingerprint import fingerprint
 from lnfold.recovery.graph.op_names import words
@@ -85,10 +86,8 @@ class KerasLayers:
         self.values: dict[str, str] = {}
         self.masks = False
         self._ranks: dict[str, int | None] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}  # of inputs, without the rows
+        self._shapes: dict[str, Shape] = {}  # rows of units where the rank is not known
         self._read: set[str] = set()
-        self._steps: dict[str, int | None] = {}
-        self._widths: dict[str, int] = {}
         self._held = KerasVariables(variables)
 
     def add(self, call: Call) -> None:
@@ -112,24 +111,24 @@ class KerasLayers:
 
     # ── what the builders share ───────────────────────────────────────────────────────────
 
-    def append(self, layer: Layer, rank: int | None = None) -> str:
+    def append(self, layer: Layer) -> str:
         self.layers.append(layer)
         self._read.update(layer.inputs)
-        self._widths[layer.name] = layer.output_width([self._widths[one] for one in layer.inputs])
-        first = self._ranks[layer.inputs[0]] if layer.inputs else None
-        self._ranks[layer.name] = first if rank is None else rank
-        self._steps[layer.name] = self.steps(layer.inputs[0]) if layer.inputs else None
+        shape = layer.output_shape([self._shapes[one] for one in layer.inputs])
+        self._shapes[layer.name] = shape
+        known = bool(layer.inputs) and self._ranks[layer.inputs[0]] is not None
+        self._ranks[layer.name] = len(shape) if known else None
         return layer.name
 
     def width(self, value: str) -> int:
-        return self._widths[value]
+        return self._shapes[value][-1] or 0
+
+    def shape(self, value: str) -> Shape:
+        """The shape of a value; of rows of units where its rank is not known."""
+        return self._shapes[value]
 
     def rank(self, value: str) -> int | None:
         return self._ranks[value]
-
-    def steps(self, value: str) -> int | None:
-        """How many rows of a value are a sequence; None where its length is open."""
-        return self._steps.get(value)
 
     def scope(self, call: Call) -> str:
         """The scope of a layer's variables; empty where it has none."""
@@ -217,7 +216,7 @@ class KerasLayers:
         return name
 
     def is_free(self, name: str) -> bool:
-        return name not in self._widths
+        return name not in self._shapes
 
     def expect_last_axis(self, call: Call, value: str) -> None:
         axes = self.axes(call, value)
@@ -241,14 +240,13 @@ class KerasLayers:
 
     def flattened(self, value: str) -> bool:
         """Makes an input of several dimensions one row; whether it is one that nobody has read."""
-        shape = self._shapes.get(value)
-        if shape is None or value in self._read:
-            return False
-        width = math.prod(shape)
         places = [index for index, one in enumerate(self.inputs) if one.name == value]
-        self.inputs[places[0]] = Input(value, width)
-        self._widths[value], self._ranks[value] = width, 2
-        del self._shapes[value]
+        lengths = [one for one in self._shapes[value][1:] if one]
+        if not places or value in self._read or len(lengths) + 1 < (self._ranks[value] or 0):
+            return False
+        shape = (None, math.prod(lengths))
+        self.inputs[places[0]] = Input(value, shape)
+        self._shapes[value], self._ranks[value] = shape, 2
         return True
 
     def _input(self, call: Call) -> str:
@@ -256,14 +254,10 @@ class KerasLayers:
         width = sizes[-1] if sizes is not None and len(sizes) > 1 else None
         if width is None:
             self.gaps.append(Gap(f"the width of input '{call.name}' is not known"))
-            width = 0
-        self.inputs.append(Input(call.name, width))
-        self._widths[call.name] = width
-        if sizes is not None and None not in sizes[1:]:
-            self._shapes[call.name] = tuple(one for one in sizes[1:] if one is not None)
+        known = (None, None) if sizes is None or len(sizes) < 2 else (None, *sizes[1:])
+        self.inputs.append(Input(call.name, known))
+        self._shapes[call.name] = known
         self._ranks[call.name] = None if sizes is None else len(sizes)
-        if sizes is not None and len(sizes) == 3 and sizes[1] is not None:
-            self._steps[call.name] = sizes[1]
         return call.name
 
     def _opaque(self, call: Call, sources: tuple[str, ...], reason: str) -> str:

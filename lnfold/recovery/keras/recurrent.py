@@ -46,7 +46,6 @@ def lstm(made: KerasLayers, call: Call, sources: tuple[str, ...]) -> str:
         bias,
         activation,
         gates,
-        steps=made.steps(sources[0]),
         last=last,
     )
-    return made.append(layer, 2 if last else 3)
+    return made.append(layer)

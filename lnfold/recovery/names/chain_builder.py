@@ -59,7 +59,7 @@ class ChainBuilder:
 
     def observation(self, width: int, standardized: bool = True) -> tuple[str, int]:
         """The first value: an input, standardised where a known library's sums lie beside."""
-        source = Input("observation", width)
+        source = Input("observation", (None, width))
         self.inputs.append(source)
         row = self.convention
         clip = None if row is None else row.clip
@@ -127,7 +127,7 @@ class ChainBuilder:
             return self._opaque(group, value)
         taken = kernel.shape[0]
         if self.joins(taken, width):
-            action = Input("action", taken - width)
+            action = Input("action", (None, taken - width))
             self.inputs.append(action)
             joined = Concat(f"{group.label}/concat", (value, action.name), group.label)
             self.layers.append(joined)
@@ -162,7 +162,7 @@ class ChainBuilder:
 
     def open_input(self, group: Group, width: int) -> str:
         """An input for a layer of which nothing says what it reads."""
-        missing = Input(f"{group.label}/input", width)
+        missing = Input(f"{group.label}/input", (None, width))
         self.inputs.append(missing)
         return missing.name
 

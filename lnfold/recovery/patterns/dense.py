@@ -90,9 +90,10 @@ class DensePatterns:
             return None
         read = f"{name}:2" if found.joins else found.value
         if found.joins and part == "2":
-            return Rearrange(read, (found.value,), scope, found.joins, None, kernel.shape[0])
+            return Rearrange(read, (found.value,), scope, found.joins, None, (kernel.shape[0],))
         if found.row != units and not part:
-            return Rearrange(name, (f"{name}:1",), scope, (units,), None, found.row)
+            heads = (units // found.row, found.row)
+            return Rearrange(name, (f"{name}:1",), scope, (units,), None, heads)
         if part != ("1" if found.row != units else ""):
             return None
         return Dense(f"{name}:1" if part else name, (read,), scope, kernel, vector)

@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from lnfold.network.records.layer import Shape
 from lnfold.network.records.layouts import Rearrange
 from lnfold.recovery.graph.node import Node
 from lnfold.recovery.names.scopes import scope_of
 from lnfold.recovery.patterns.algebra import Algebra
 
+Lengths = tuple[int, ...]
 LAYOUTS: Final = frozenset(["Reshape", "Squeeze", "ExpandDims", "Transpose"])
 
 
@@ -35,22 +37,19 @@ class LayoutPatterns:
         before, after = self._shapes.shape(node.inputs[0]), self._shapes.shape(tensor)
         if before is None or after is None or len(before) < 2 or len(after) < 2:
             return None
-        width, units = before[-1], after[-1]
-        if not width or not units:
-            return None
-        order: tuple[int, ...] | None = None
+        source, scope = self._through(node.inputs[0]), scope_of(tensor)
         if node.op == "Transpose":
             axes = self._shapes.axes_in_order(node.inputs[1], len(before))
-            if axes is None or axes[0] != 0:
+            taken = _known(before[1:])
+            if axes is None or axes[0] != 0 or taken is None:
                 return None
-            shape = _known(before[1:])
             order = tuple(axis - 1 for axis in axes[1:])
-        else:
-            shape = _filling(before[1:], units)
-        if shape is None:
+            given = tuple(taken[axis] for axis in order)
+            return Rearrange(tensor, (source,), scope, taken, order, given)
+        fitting = _fitting(before[1:], after[1:])
+        if fitting is None:
             return None
-        source = self._through(node.inputs[0])
-        return Rearrange(tensor, (source,), scope_of(tensor), shape, order, units)
+        return Rearrange(tensor, (source,), scope, fitting[0], None, fitting[1])
 
 
 def _known(axes: tuple[int | None, ...]) -> tuple[int, ...] | None:
@@ -59,12 +58,23 @@ def _known(axes: tuple[int | None, ...]) -> tuple[int, ...] | None:
     return found if len(found) == len(axes) else None
 
 
-def _filling(axes: tuple[int | None, ...], units: int) -> tuple[int, ...] | None:
-    """The last of these axes, as few as fill whole rows of ``units``."""
-    for first in range(len(axes) - 1, -1, -1):
-        shape = _known(axes[first:])
-        if shape is None:
+def _fitting(before: Shape, after: Shape) -> tuple[Lengths, Lengths] | None:
+    """The last of either's axes, as few as hold the same numbers; None where one is open.
+
+    Rows may be cut where it is open into how many.
+    """
+    many = few = 1
+    while many <= len(before):
+        taken, given = _known(before[-many:]), _known(after[-few:])
+        if taken is None or given is None:
             return None
-        if math.prod(shape) % units == 0:
-            return shape
+        left, right = math.prod(taken), math.prod(given)
+        if left == right:
+            return taken, given
+        if left < right:
+            many += 1
+        elif few < len(after) and after[-few - 1]:
+            few += 1
+        else:
+            return None if left % right else (taken, (left // right, *given))
     return None

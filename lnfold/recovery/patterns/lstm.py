@@ -109,7 +109,7 @@ class LSTMPatterns:
         if kept[0] != kept[1] or (kept[0] and len(states) != 2):
             return None
         if kept[0]:
-            steps = None  # the state goes on from call to call, so the rows of all calls do
+            steps = None  # the state goes on from call to call
         units = cell.kernel.shape[1] // _GATES if len(cell.kernel.shape) == 2 else 0
         if any(one is not None and one.array.size != units for one in states):
             return None  # a state for each of several sequences
@@ -131,6 +131,7 @@ class LSTMPatterns:
             forget_bias=cell.forget_bias,
             delivers="cell" if place == cell.cell else "hidden",
             last=last and sequence.steps != 1,
+            stateful=kept[0],
         )
 
     # ── the cell ──────────────────────────────────────────────────────────────────────────

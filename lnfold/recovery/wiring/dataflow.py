@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 
+from lnfold.checkpoint.bytes.dtypes import ITEM_BYTES, NAMES
 from lnfold.errors import GraphError, UnknownNameError
 from lnfold.network.facts.evidence import Fact, Source
 from lnfold.network.records.layers import (
@@ -24,6 +25,7 @@ from lnfold.network.records.layers import (
     Norm,
     Opaque,
     Rearrange,
+    Shape,
 )
 from lnfold.recovery.graph.branches import truth
 from lnfold.recovery.graph.constants import Constants
@@ -203,7 +205,8 @@ class _Finder:
                 gaps.append(Gap(f"the width of input '{tensor}' is not known"))
             name = self._input_name(tensor, {one.name for one in inputs} | walk.layers.keys())
             names[tensor] = name
-            inputs.append(Input(name, width or 0, tensor if name != tensor else ""))
+            where = tensor if name != tensor else ""
+            inputs.append(Input(name, self._shape(tensor, width), where, self._dtype(tensor)))
         name = shared_scope([scope_of(layer.scope) for layer in _named_layers(walk)])
         name = name or self._called.get(heads[0], "")
         if reads_averages(walk.layers.values()):
@@ -218,6 +221,18 @@ class _Finder:
             precision=self._precision(walk),
             behind=tuple(one for head in heads for one in self._heads.readers(head)),
         )
+
+    def _shape(self, tensor: str, width: int | None) -> Shape:
+        """The shape that the graph declares, where it fits the units."""
+        declared = self.patterns.constants.passage.shapes.shape(tensor)
+        if declared is None or len(declared) < 2 or declared[-1] not in (None, width):
+            return (None, width)
+        return (None, *declared[1:-1], width)
+
+    def _dtype(self, tensor: str) -> str:
+        """The type of an input's numbers."""
+        name = NAMES.get(self.graph.node(tensor).integer("dtype", 1), "")
+        return name if name in ITEM_BYTES else "float32"
 
     def _input_name(self, tensor: str, taken: Set[str]) -> str:
         """What a signature calls an input, or the placeholder behind a flattening."""

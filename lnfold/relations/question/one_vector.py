@@ -27,7 +27,7 @@ from lnfold.network.records.layers import (
     Parameter,
 )
 from lnfold.network.records.pairs import Context, Pair
-from lnfold.network.running.run import run
+from lnfold.network.running.run import run_rows
 from lnfold.network.running.run_inputs import joins_rows
 from lnfold.relations.question.std import deviations
 from lnfold.relations.question.traced import traced
@@ -218,7 +218,7 @@ def measure_network(
     }
     measured = []
     for candidate in names:
-        outputs = run(with_candidate(network, replaced, candidate, values), inputs, np.float64)
+        outputs = run_rows(with_candidate(network, replaced, candidate, values), inputs, np.float64)
         if whole:
             outputs = {name: half({**values, **outputs}, name) for name in outputs}
         error = max(_largest(outputs[name] - half(values, name)) for name in network.outputs)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from lnfold.network.records.layers import Network
-from lnfold.network.running.run import run
+from lnfold.network.running.run import run_rows
 from lnfold.relations.ranges.box import Box
 
 Array = np.ndarray
@@ -60,7 +60,7 @@ def inside(network: Network, boxes: Mapping[str, Box], values: Mapping[str, Arra
         for name, sample in used.items()
     }
     return Inside(
-        run(network, drawn, np.float64, trace=True),
+        run_rows(network, drawn, np.float64, trace=True),
         f"{rows} inputs drawn evenly from the box, seed {SEED}",
     )
 

@@ -242,7 +242,7 @@ def _rearrange(layer: Rearrange, values: Values, after: Array) -> tuple[Array, .
         raise NotDifferentiableError("rearrange into another number of rows")
     if layer.order is None:
         return (after.reshape(before.shape),)
-    axes = [layer.shape[axis] for axis in layer.order]
+    axes = [layer.taken[axis] for axis in layer.order]
     back = [0, *(1 + axis for axis in np.argsort(layer.order))]
     return (after.reshape(-1, *axes).transpose(back).reshape(before.shape),)
 

@@ -9,7 +9,7 @@ import numpy as np
 from lnfold.checkpoint.numpy_files.array_file import read_arrays
 from lnfold.errors import UsageError
 from lnfold.network.records.layers import Network
-from lnfold.network.running.run import run
+from lnfold.network.running.run import run_rows
 from lnfold.relations.detail import detail
 from lnfold.relations.ranges.box import Box
 from lnfold.relations.ranges.box_choice import box_of_arrays, box_of_numbers
@@ -57,6 +57,6 @@ def _detailed(one: NetworkReport, box: BoxOption, watch: Watch | None) -> Networ
     network = one.network
     values = None
     if one.observations is not None:
-        values = run(network, one.observations.inputs, np.float64, trace=True)
+        values = run_rows(network, one.observations.inputs, np.float64, trace=True)
     boxes = box.boxes(network) if network.complete else {}
     return replace(one, detail=detail(network, one.relations, values, boxes, watch))

@@ -17,7 +17,7 @@ from lnfold.checkpoint.variables.checkpoint import Checkpoint
 from lnfold.errors import UsageError
 from lnfold.network.records.layers import BatchNorm, Network
 from lnfold.network.records.settled import expect_complete, expect_settled
-from lnfold.network.running.run import run
+from lnfold.network.running.run import run_rows
 from lnfold.recovery.names.roles import role_of
 from lnfold.recovery.recover import Recovery
 from lnfold.relations.question.answer import Answer, answer
@@ -168,7 +168,7 @@ def _network_report(
         observations = drawn(network)
     else:
         observations = given(network, arrays, question.inputs or question.expected or "")
-    values = run(network, observations.inputs, np.float64, trace=True)
+    values = run_rows(network, observations.inputs, np.float64, trace=True)
     relations = relate(network, values)
     checking = Checking.of(network, observations)
     checks = [checking.with_float64()]
@@ -218,7 +218,7 @@ def _network_for(networks: tuple[Network, ...], arrays: Mapping[str, Array]) -> 
         f"the arrays given ({', '.join(sorted(arrays)) or 'none'}) are the inputs of no network",
         remedy="Choose one with --network: "
         + "; ".join(
-            f"{network.name} takes " + ", ".join(f"{i.name} [{i.width}]" for i in network.inputs)
+            f"{network.name} takes " + ", ".join(f"{i.name} [{i.axes}]" for i in network.inputs)
             for network in originals
         ),
     )
@@ -231,7 +231,7 @@ def _too_few_rows(reports: tuple[NetworkReport, ...]) -> list[str]:
         rows = 0
         if one.observations is not None and one.network.inputs:
             first = one.network.inputs[0]
-            rows = row_count(one.observations.inputs[first.name], first.width)
+            rows = row_count(one.observations.inputs[first.name], first)
         fitted = (
             rows_needed(relation.pair)
             for relation in one.relations

@@ -90,7 +90,10 @@ def _network(one: NetworkReport) -> Json:
             {"what": fact.what, "value": fact.value, "why": fact.why, "remedy": fact.remedy}
             for fact in network.assumed
         ],
-        "inputs": [{"name": value.name, "width": value.width} for value in network.inputs],
+        "inputs": [
+            {"name": one.name, "width": one.width, "shape": list(one.shape), "dtype": one.dtype}
+            for one in network.inputs
+        ],
         "outputs": [_output(network, name) for name in network.outputs],
         "layers": [_layer(layer) for layer in network.layers],
         "facts": [_statement(fact) for fact in statements(network)],

@@ -15,7 +15,7 @@ def diagram(network: Network, number: int = 0) -> Markup:
     """The drawing, with the chain in words as its alternative; ``number`` makes its ids unique."""
     depth = {one.name: 0 for one in network.inputs}
     doubtful, ends = network.doubtful, network.assumed_ends
-    labels = {one.name: f"{one.name} [{one.width or '?'}]" for one in network.inputs}
+    labels = {one.name: f"{one.name} [{one.axes}]" for one in network.inputs}
     for layer in network.layers:
         depth[layer.name] = 1 + max((depth[name] for name in layer.inputs), default=0)
         doubt = DOUBT if layer.name in doubtful else ""

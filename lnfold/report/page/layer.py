@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lnfold.network.records.layers import BatchNorm, Parameter
-from lnfold.network.running.run import run
+from lnfold.network.running.run import run_rows
 from lnfold.relations.detail import LayerDetail
 from lnfold.relations.question.relate import Relation
 from lnfold.relations.question.std import deviations
@@ -137,7 +137,7 @@ def _deviation(
     spread = relation.deviation
     if spread is None:
         return
-    values = run(one.network, one.observations.inputs, np.float64, trace=True)
+    values = run_rows(one.network, one.observations.inputs, np.float64, trace=True)
     s = deviations(relation.pair.norm, values[relation.pair.norm.input])
     smallest = None if layer.least is None else layer.least.bound
     yield picture(

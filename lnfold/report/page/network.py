@@ -8,7 +8,7 @@ import numpy as np
 
 from lnfold.checking.comparison import Comparison
 from lnfold.checking.sentences import counted, stated, style, told
-from lnfold.network.running.run import run
+from lnfold.network.running.run import run_rows
 from lnfold.relations.question.answer import Answer
 from lnfold.relations.question.one_vector import measurable, with_candidate
 from lnfold.report.account.record import NetworkReport
@@ -99,7 +99,7 @@ def _error_curves(canvas: Canvas, one: NetworkReport) -> Markup | None:
     if one.observations is None or one.answer.one_vector:
         return None
     network = one.network
-    values = run(network, one.observations.inputs, np.float64, trace=True)
+    values = run_rows(network, one.observations.inputs, np.float64, trace=True)
     pairs = tuple(relation.pair for relation in one.relations)
     held_out = slice(next(iter(values.values())).shape[0] // 2, None)
     inputs = {each.name: values[each.name][held_out] for each in network.inputs}
@@ -107,7 +107,7 @@ def _error_curves(canvas: Canvas, one: NetworkReport) -> Markup | None:
     for measured in one.answer.candidates:
         replaced = [p for p in pairs if measured.candidate in measurable(p, values)]
         changed = with_candidate(network, replaced, measured.candidate, values)
-        found = run(changed, inputs, np.float64)
+        found = run_rows(changed, inputs, np.float64)
         exact = {name: values[name][held_out] for name in network.outputs}
         errors[measured.candidate.value] = _row_errors(found, exact)
     best = one.answer.best

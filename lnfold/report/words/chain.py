@@ -119,10 +119,10 @@ def _step(network: Network, layer: Layer) -> str:
 
 
 def outside(network: Network, value: str) -> str:
-    """An input in words, with its width; the name of any other value."""
+    """An input in words, with its axes; the name of any other value."""
     for one in network.inputs:
         if one.name == value:
-            return f"{printable(value)} [{one.width or '?'}]"
+            return f"{printable(value)} [{one.axes}]"
     return printable(value)
 
 

@@ -60,7 +60,7 @@ def _mark(fact: Fact[float] | Fact[str]) -> str:
 def _boxes(network: Network) -> Iterator[tuple[str, str, bool]]:
     """(value, label, whether it is an input or output) of every box."""
     for one in network.inputs:
-        yield one.name, f"{one.name} [{one.width or '?'}]", True
+        yield one.name, f"{one.name} [{one.axes}]", True
     for layer in network.layers:
         yield layer.name, label(layer), False
 

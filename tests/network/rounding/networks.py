@@ -162,13 +162,13 @@ class Drawn:
         self.width = units
 
     def rearrange(self) -> None:
-        self.then(Rearrange, (4, self.width), (1, 0), 4 * self.width)
+        self.then(Rearrange, (4, self.width), (1, 0), (4 * self.width,))
         self.width *= 4
 
     def network(self, inputs: int, precision: str = "float32") -> Network:
         return Network(
             "drawn",
-            (Input("x", inputs),),
+            (Input("x", (None, inputs)),),
             (self.value,),
             tuple(self.layers),
             GRAPH,

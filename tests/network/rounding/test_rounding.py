@@ -60,7 +60,9 @@ def within(
 
 def layers(*made: Layer, width: int, precision: str = "float32") -> Network:
     """A network of these layers, from one input called x to the last."""
-    return Network("n", (Input("x", width),), (made[-1].name,), made, GRAPH, precision=precision)
+    return Network(
+        "n", (Input("x", (None, width)),), (made[-1].name,), made, GRAPH, precision=precision
+    )
 
 
 def test_every_layer_that_is_run_has_a_row():

@@ -37,7 +37,7 @@ def parameter(*shape: int, name: str = "v") -> Parameter:
 
 
 def network(*layers: Any, widths: tuple[int, ...] = (3,), gaps: tuple[Gap, ...] = ()) -> Network:
-    inputs = tuple(Input(f"x{index}", width) for index, width in enumerate(widths))
+    inputs = tuple(Input(f"x{index}", (None, width)) for index, width in enumerate(widths))
     return Network("n", inputs, (layers[-1].name,), layers, GRAPH, gaps)
 
 
@@ -109,10 +109,10 @@ def test_shuffling_changes_only_the_rounding():
 
 
 def test_sequences_and_images_are_rows():
-    """[batch, time, units] is batch·time rows; an image as wide as the input is one row."""
+    """[batch, time, inputs] gives [batch, time, units]; an image as wide as an input is a row."""
     made = network(Dense("y", ("x0",), "", parameter(6, 2)), widths=(6,))
 
-    assert run(made, np.ones((4, 3, 6)))["y"].shape == (12, 2)
+    assert run(made, np.ones((4, 3, 6)))["y"].shape == (4, 3, 2)
     assert run(made, np.ones((4, 2, 3)))["y"].shape == (4, 2)
     assert run(made, np.ones(6))["y"].shape == (1, 2)
 
@@ -120,7 +120,7 @@ def test_sequences_and_images_are_rows():
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
-        (np.ones((2, 4)), "is 3 wide"),
+        (np.ones((2, 4)), r"is \[rows, 3\]"),
         ({"other": np.ones((2, 3))}, "needs an input called x0"),
         (np.array([["a", "b", "c"]]), "not real numbers"),
     ],
@@ -172,7 +172,7 @@ def test_inputs_can_be_renamed():
     """The node that an input is read from is kept."""
     made = network(Dense("y", ("x0",), "", parameter(3, 2))).with_inputs_named({"x0": "obs"})
 
-    assert made.inputs == (Input("obs", 3, "x0"),)
+    assert made.inputs == (Input("obs", (None, 3), "x0"),)
     assert made.layers[0].inputs == ("obs",)
 
 
@@ -188,9 +188,9 @@ def test_a_clip_bounds_the_sides_that_it_has(low: float | None, high: float | No
 
 def test_rows_that_are_no_whole_number_of_observations_are_refused():
     """A layout that takes two rows at a time has nothing to do with a third."""
-    net = network(Rearrange("r", ("x0",), "r", (2, 3), (1, 0), 2))
+    net = network(Rearrange("r", ("x0",), "r", (2, 3), (1, 0), (3, 2)))
     x = np.arange(12, dtype=np.float32).reshape(4, 3)
     (found,) = run(net, x).values()
-    np.testing.assert_array_equal(found, x.reshape(2, 2, 3).transpose(0, 2, 1).reshape(6, 2))
+    np.testing.assert_array_equal(found, x.reshape(2, 2, 3).transpose(0, 2, 1))
     with pytest.raises(UsageError, match="3 rows are no whole number of observations"):
         run(net, x[:3])

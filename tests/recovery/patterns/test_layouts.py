@@ -15,7 +15,7 @@ from lnfold.network.facts.evidence import Fact, Source
 from lnfold.network.records.layers import Add, Input, Network, Rearrange
 from lnfold.network.running.compiled import compiled
 from lnfold.network.running.run import run
-from lnfold.network.running.run_inputs import rows_at_a_time
+from lnfold.network.running.run_inputs import observations_at_a_time
 from lnfold.network.serialise import from_json, to_json
 from tests.recovery.made import patterns, recovered
 from tests.recovery.proto import constant, node, placeholder, variable
@@ -23,39 +23,43 @@ from tests.recovery.proto import constant, node, placeholder, variable
 
 def made(width: int, *layers: Rearrange) -> Network:
     wiring = Fact("edges of the graph", Source.GRAPH)
-    return Network("made", (Input("x", width),), (layers[-1].name,), layers, wiring)
+    return Network("made", (Input("x", (None, width)),), (layers[-1].name,), layers, wiring)
 
 
 @st.composite
-def arranged(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """The axes of an observation, an order of them, and a length of rows that divides them."""
+def arranged(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, int]]:
+    """The axes of an observation, an order of them, and two axes of as many numbers."""
     shape = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)))
     order = tuple(draw(st.permutations(range(len(shape)))))
     size = math.prod(shape)
     units = draw(st.sampled_from([one for one in range(1, size + 1) if size % one == 0]))
-    return shape, order, units
+    return shape, order, (size // units, units)
 
 
 @given(arranged(), st.integers(1, 5), st.booleans())
 def test_a_rearrangement_is_numpys_for_every_observation(case, observations: int, turned: bool):
-    """Each observation gives what reshape and transpose make of it alone, and it is JSON."""
-    shape, order, units = case
-    layer = Rearrange("y", ("x",), "", shape, order if turned else None, units)
+    """Each observation gives what reshape and transpose make of it alone, and it is JSON.
+
+    As a tensor or as rows that follow each other.
+    """
+    shape, order, given = case
+    layer = Rearrange("y", ("x",), "", shape, order if turned else None, given)
     network = made(shape[-1], layer)
     x = np.random.default_rng(1).standard_normal((observations, *shape))
-    expected = [(one.transpose(order) if turned else one).reshape(-1, units) for one in x]
-    found = run(network, x.reshape(-1, shape[-1]), np.float64)["y"]
+    expected = [(one.transpose(order) if turned else one).reshape(given) for one in x]
+    rows = x.reshape(-1, shape[-1])
 
-    assert np.array_equal(found, np.concatenate(expected))
-    assert np.array_equal(compiled(network, np.float64)(x.reshape(-1, shape[-1]))["y"], found)
+    for inputs in (x, rows):
+        assert np.array_equal(run(network, inputs, np.float64)["y"], np.stack(expected))
+        assert np.array_equal(compiled(network, np.float64)(inputs)["y"], np.stack(expected))
     again = from_json(to_json(network), lambda name: np.zeros(0))
     assert to_json(again) == to_json(network)
 
 
 def test_there_and_back_again_changes_nothing():
     """Rows that are cut and joined, or turned twice, are what they were, for any number."""
-    cut = Rearrange("cut", ("x",), "", (6,), None, 2)
-    joined = Rearrange("joined", ("cut",), "", (3, 2), None, 6)
+    cut = Rearrange("cut", ("x",), "", (6,), None, (3, 2))
+    joined = Rearrange("joined", ("cut",), "", (3, 2), None, (6,))
     x = np.random.default_rng(2).standard_normal((1100, 6))
 
     assert np.array_equal(run(made(6, cut, joined), x, np.float64)["joined"], x)
@@ -63,25 +67,25 @@ def test_there_and_back_again_changes_nothing():
 
 def test_rows_that_are_no_whole_observations_are_an_error():
     """The message says what the layer takes at a time."""
-    network = made(2, Rearrange("joined", ("x",), "", (3, 2), None, 6))
+    network = made(2, Rearrange("joined", ("x",), "", (3, 2), None, (6,)))
     with pytest.raises(UsageError, match=r"takes \(3, 2\) at a time"):
         run(network, np.zeros((4, 2)))
 
 
 @pytest.mark.parametrize(
-    ("shape", "order", "units"),
-    [((4,), None, 3), ((2, 3), (0, 0), 3), ((2, 0), None, 1), ((2, 3), None, 0)],
+    ("shape", "order", "given"),
+    [((4,), None, (3,)), ((2, 3), (0, 0), (6,)), ((2, 0), None, (0,)), ((2, 3), None, ())],
 )
-def test_what_fills_no_rows_is_refused(shape, order, units: int):
-    """The record checks that its axes, their order and its rows fit."""
+def test_what_fills_no_axes_is_refused(shape, order, given: tuple[int, ...]):
+    """The record checks that its axes, their order and what they become fit."""
     with pytest.raises(GraphError):
-        Rearrange("y", ("x",), "", shape, order, units)
+        Rearrange("y", ("x",), "", shape, order, given)
 
 
 def test_a_value_of_another_width_is_refused():
     """A network whose rows do not fill what is rearranged is a contradiction."""
     with pytest.raises(GraphError):
-        made(5, Rearrange("y", ("x",), "", (2, 3), None, 6)).widths()
+        made(5, Rearrange("y", ("x",), "", (2, 3), None, (6,))).widths()
 
 
 @pytest.mark.parametrize(("steps", "runs"), [(1, False), (4, False), (None, True)])
@@ -127,12 +131,12 @@ def test_rows_at_a_time_are_the_fewest_that_can_be_run(data: st.DataObject):
         rows = data.draw(st.integers(1, 4))
         size = rows * units
         cut = data.draw(st.sampled_from([one for one in range(1, size + 1) if size % one == 0]))
-        layers.append(Rearrange(f"y{number}", (name,), "", (rows, units), None, cut))
+        layers.append(Rearrange(f"y{number}", (name,), "", (rows, units), None, (size // cut, cut)))
         name, units = f"y{number}", cut
     network = made(width, *layers)
-    least = rows_at_a_time(network)
+    least = observations_at_a_time(network)
 
-    assert run(network, np.zeros((3 * least, width)))[name].shape[1] == units
+    assert run(network, np.zeros((3 * least, width)))[name].shape[-1] == units
     for fewer in range(1, least):
         with pytest.raises(UsageError):
             run(network, np.zeros((fewer, width)))

@@ -220,11 +220,11 @@ def test_an_lstm_takes_gamma_and_beta_of_the_norm_straight_before_it():
         recurrent_activation=Fact("sigmoid", Source.GRAPH),
     )
     whole = Network(
-        "n", (Input("x", taken),), ("lstm",), (first, lstm), Fact("edges", Source.GRAPH)
+        "n", (Input("x", (None, taken)),), ("lstm",), (first, lstm), Fact("edges", Source.GRAPH)
     )
     absorbed = Network(
         "n",
-        (Input("x", taken),),
+        (Input("x", (None, taken)),),
         ("lstm",),
         (
             replace(first, gamma=None, beta=None),

@@ -104,7 +104,7 @@ def test_constant_inputs_and_nan_are_answered_without_a_warning():
     kernel = net.layers[0].kernel.array.copy()
     kernel[0, 0] = np.nan
     damaged = (dense("dense0", "x", kernel, net.layers[0].bias.array), *net.layers[1:])
-    broken = replace(net, inputs=(Input("x", 2),), layers=damaged)
+    broken = replace(net, inputs=(Input("x", (None, 2)),), layers=damaged)
     found = answered(broken, generator_of(1).normal(size=(30, 2)))
     assert not found.one_vector
     assert found.candidates == ()

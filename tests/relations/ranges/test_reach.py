@@ -115,7 +115,7 @@ def test_what_is_free_is_known():
         dense("d", "both", np.ones((4, 2)), None),
         Add("p", ("d", "f"), "p"),
     ]
-    inputs = (Input("x", 2), Input("y", 2))
+    inputs = (Input("x", (None, 2)), Input("y", (None, 2)))
     net = Network("net", inputs, ("p",), tuple(layers), Fact("given", GIVEN))
     found = reaches(net)
     free = {name for name, reach in found.items() if reach.free}

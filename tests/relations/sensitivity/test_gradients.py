@@ -192,12 +192,12 @@ def test_a_rearrangement_is_taken_back():
     generator = generator_of(5)
     layers = [
         dense("d", "x", generator.normal(size=(6, 12)), None),
-        Rearrange("r", ("d",), "r", (3, 2, 2), (2, 0, 1), 12),
+        Rearrange("r", ("d",), "r", (3, 2, 2), (2, 0, 1), (12,)),
         activation("a", "r", "tanh"),
         dense("e", "a", generator.normal(size=(12, 2)), None),
     ]
     assert check(network(layers, 6), generator.normal(size=(3, 6))) > 0
-    layers[1] = Rearrange("r", ("d",), "r", (12,), None, 4)
+    layers[1] = Rearrange("r", ("d",), "r", (12,), None, (3, 4))
     layers[3] = dense("e", "a", generator.normal(size=(4, 2)), None)
     net = network(layers, 6)
     values = run(net, np.ones((2, 6)), np.float64, trace=True)
