@@ -60,14 +60,15 @@ def _softplus(x: Array) -> Array:
     return np.asarray(np.logaddexp(x, x.dtype.type(0)))
 
 
-def _erf(x: Array) -> Array:
-    # NumPy has no erf; the standard library's is exact to an ulp, in float64
+def erf(x: Array) -> Array:
+    """The error function."""
+    # NumPy has none; the standard library's is exact to an ulp, in float64
     flat = np.fromiter(map(math.erf, x.ravel().tolist()), dtype=np.float64, count=x.size)
     return flat.reshape(x.shape).astype(x.dtype)
 
 
 def _gelu(x: Array) -> Array:
-    return np.asarray(x * (1 + _erf(x * x.dtype.type(math.sqrt(0.5)))) / 2)
+    return np.asarray(x * (1 + erf(x * x.dtype.type(math.sqrt(0.5)))) / 2)
 
 
 def _gelu_tanh(x: Array) -> Array:

@@ -9,6 +9,7 @@ or a norm computes each by itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from lnfold.errors import GraphError, UnknownNameError
@@ -110,12 +111,11 @@ class Network:
 
     def __repr__(self) -> str:
         """``Network('actor', (None, 5) → (None, 1), 8 layers)``; None where nothing says it."""
-        try:
-            widths = self.widths()
-        except GraphError:
-            widths = {one.name: one.width for one in self.inputs}
+        shapes = {one.name: one.shape for one in self.inputs}
+        with suppress(GraphError):
+            shapes = self.shapes()
         read, delivered = (
-            ", ".join(f"(None, {widths.get(name) or None})" for name in names)
+            ", ".join(str(shapes.get(name, (None, None))) for name in names)
             for names in ([one.name for one in self.inputs], self.outputs)
         )
         gaps = f", {len(self.gaps)} gaps" if self.gaps else ""
