@@ -21,29 +21,25 @@ from lnfold.checkpoint.bytes.positioned_file import PositionedFile
 from lnfold.checkpoint.variables.checkpoint import Checkpoint
 from lnfold.errors import GraphError, LnfoldError, UnsupportedError, UsageError
 from lnfold.network.facts.evidence import Source
+from lnfold.network.operations.table import OPERATIONS
 from lnfold.network.records.layers import Network
 from lnfold.recovery.graph.graph import VARIABLE_OPS, Graph
+from lnfold.recovery.graph.op_names import words
 from lnfold.recovery.graph.saved_model import read_meta_graph
 
 Array = np.ndarray
 
 _MOST_NUMBERS: Final = 1 << 29  # of all arrays of a run together: 2 GiB in float32
 
-# fmt: off
-_PURE: Final = frozenset([
-    "Abs", "Add", "AddN", "AddV2", "BatchMatMul", "BatchMatMulV2", "BiasAdd", "BiasAddV1",
-    "Cast", "CheckNumerics", "Concat", "ConcatV2", "Const", "Conv2D", "DepthwiseConv2dNative",
-    "Div", "Elu", "Erf", "Erfc", "Exp", "ExpandDims", "Fill", "FusedBatchNorm",
-    "FusedBatchNormV2", "FusedBatchNormV3", "GatherV2", "Identity", "IdentityN", "LeakyRelu",
-    "Log", "MatMul", "Max", "MaxPool", "Maximum", "Mean", "Merge", "Min", "Minimum", "Mul",
-    "Neg", "NoOp", "OneHot", "Pack", "Pad", "Placeholder", "PlaceholderWithDefault", "Pow",
-    "PreventGradient", "Prod", "Range", "RealDiv", "Reciprocal", "Relu", "Relu6", "Reshape",
-    "Round", "Rsqrt", "Select", "SelectV2", "Selu", "Shape", "Sigmoid", "Slice", "Softmax",
-    "Softplus", "Softsign", "Split", "SplitV", "Sqrt", "Square", "SquaredDifference", "Squeeze",
-    "StopGradient", "StridedSlice", "Sub", "Sum", "Switch", "Tanh", "Tile", "Transpose",
-    "Unpack", "ZerosLike",
-])
-# fmt: on
+# Operations that compute from what they read and from nothing else: those of the table but for
+# what reads variables, and those that make and hand on values.
+_READING: Final = frozenset(["ReadVariableOp", "RefIdentity", "ResourceGather"])
+_PURE: Final = OPERATIONS.keys() - _READING | words(
+    """
+    Const FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 IdentityN Merge NoOp
+    Placeholder PlaceholderWithDefault Switch
+    """
+)
 
 
 def run_tensorflow(

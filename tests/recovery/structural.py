@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lnfold.checkpoint.bytes.wire import FIXED32, FIXED64, LENGTH, VARINT, fields
-from lnfold.recovery.graph.constant_folding import FUNCTIONS
+from lnfold.network.operations.table import OPERATIONS
 from lnfold.recovery.graph.op_names import words
 from tests.recovery.proto import varint
 
@@ -41,7 +41,7 @@ SAVED_MODEL: Schema = {2: META_GRAPH}
 # What lnfold does something with: an operation that becomes another one gets to that code.
 OPERATIONS = sorted(
     {
-        *FUNCTIONS,
+        *OPERATIONS,
         *words(
             """
             Const Placeholder PlaceholderWithDefault VariableV2 VarHandleOp ReadVariableOp Identity

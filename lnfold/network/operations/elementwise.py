@@ -132,7 +132,7 @@ ELEMENTWISE: Final = (
     Operation(("LeakyRelu",), Family.ELEMENTWISE, _leaky, _same, {"alpha": 0.2}),
     _one(
         "Identity Snapshot StopGradient PreventGradient CheckNumerics EnsureShape "
-        "ReadVariableOp RefIdentity PlaceholderWithDefault",
+        "ReadVariableOp RefIdentity",
         lambda x: x,
     ),
     _one("ZerosLike", np.zeros_like),

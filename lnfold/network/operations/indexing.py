@@ -29,16 +29,25 @@ def _row(
     compute: Callable[..., Any],
     shape: Callable[[Operands], Shapes],
     operands: int,
+    moved: slice = slice(0, 1),
     **attributes: Any,
 ) -> Operation:
-    return Operation(tuple(names.split()), Family.INDEXING, compute, shape, attributes, operands)
+    return Operation(
+        tuple(names.split()), Family.INDEXING, compute, shape, attributes, operands, moved
+    )
 
 
 def _of_shapes(
-    names: str, compute: Callable[..., Any], shape: Callable[[Operands], Shapes], operands: int,
+    names: str,
+    compute: Callable[..., Any],
+    shape: Callable[[Operands], Shapes],
+    operands: int,
     **attributes: Any,
-) -> Operation:  # fmt: skip
-    return Operation(tuple(names.split()), Family.SHAPE, compute, shape, attributes, operands)
+) -> Operation:
+    moved = slice(0, 0)  # what it delivers follows from where and how many alone
+    return Operation(
+        tuple(names.split()), Family.SHAPE, compute, shape, attributes, operands, moved
+    )
 
 
 # ── slices ────────────────────────────────────────────────────────────────────────────────────
@@ -200,10 +209,10 @@ def _scalar(operands: Operands) -> Shapes:
 
 INDEXING: Final = (
     _row("Slice", _slice, _cut, 3),
-    _row("StridedSlice", _strided, _strided_shape, 4, **dict.fromkeys(_MASKS, 0)),
+    _row("StridedSlice", _strided, _strided_shape, 4, slice(0, 1), **dict.fromkeys(_MASKS, 0)),
     _row("Gather ResourceGather", _gather, _gathered, 2, batch_dims=0),
     _row("GatherV2", _gather, _gathered, 3, batch_dims=0),
-    _row("OneHot", _one_hot, _hot, 4, axis=-1),
+    _row("OneHot", _one_hot, _hot, 4, slice(2, 4), axis=-1),
     _of_shapes("Shape", _shape_of, _rank_shape, 1, out_type=3),
     _of_shapes("Size", lambda a, x: np.asarray(x.size, _typed(a)), _scalar, 1, out_type=3),
     _of_shapes("Rank", lambda a, x: np.asarray(x.ndim, "i4"), _scalar, 1),

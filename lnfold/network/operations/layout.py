@@ -28,9 +28,12 @@ def _row(
     compute: Callable[..., Any],
     shape: Callable[[Operands], Shapes],
     operands: int | None,
+    moved: slice = slice(0, 1),
     **attributes: Any,
 ) -> Operation:
-    return Operation(tuple(names.split()), Family.LAYOUT, compute, shape, attributes, operands)
+    return Operation(
+        tuple(names.split()), Family.LAYOUT, compute, shape, attributes, operands, moved
+    )
 
 
 def filled(shape: Shape | None, target: Integers) -> Shape | None:
@@ -104,6 +107,14 @@ def _joined(shapes: Sequence[Shape | None], axis: tuple[int, ...] | None) -> Sha
     ]
     found[along] = None if None in lengths else sum(one for one in lengths if one is not None)
     return (tuple(found),)
+
+
+def _joined_before(operands: Operands) -> Shapes:
+    return _joined(operands.shapes[:-1], operands.known(len(operands.shapes) - 1))
+
+
+def _joined_behind(operands: Operands) -> Shapes:
+    return _joined(operands.shapes[1:], operands.known(0))
 
 
 def _concat(attributes: Attributes, *parts: Array) -> Array:
@@ -217,11 +228,11 @@ LAYOUTS: Final = (
     _row("ExpandDims", _expand, _expanded, 2),
     _row("Squeeze", _squeeze, _squeezed, 1, squeeze_dims=()),
     _row("Transpose", _turn, _turned, 2),
-    _row("ConcatV2", _concat, lambda one: _joined(one.shapes[:-1], one.known(-1)), None),
-    _row("Concat", _concat_first, lambda one: _joined(one.shapes[1:], one.known(0)), None),
-    _row("Pack", _stack, _stacked, None, axis=0),
+    _row("ConcatV2", _concat, _joined_before, None, slice(0, -1)),
+    _row("Concat", _concat_first, _joined_behind, None, slice(1, None)),
+    _row("Pack", _stack, _stacked, None, slice(0, None), axis=0),
     _row("Unpack", _unstack, _unstacked, 1, axis=0, num=0),
-    _row("Split", _split, _split_shapes, 2, num_split=1),
+    _row("Split", _split, _split_shapes, 2, slice(1, 2), num_split=1),
     _row("SplitV", _split_by, _split_by_shapes, 3, num_split=1),
     _row("Tile", _tile, _tiled, 2),
     _row("BroadcastTo", _broadcast_to, lambda one: (one.integers[1],), 2),

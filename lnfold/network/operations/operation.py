@@ -73,6 +73,8 @@ class Operation:
         shape: from Operands to the shape of each output, None where it is not known.
         attributes: those that it needs, with TensorFlow's defaults.
         operands: how many it takes; None for any number.
+        moved: which operands hold the numbers that are moved, where it moves some; the others
+            say where.
     """
 
     names: tuple[str, ...]
@@ -81,6 +83,7 @@ class Operation:
     shape: Callable[[Operands], Shapes]
     attributes: Attributes = field(default_factory=dict)
     operands: int | None = 1
+    moved: slice = field(default_factory=lambda: slice(0, 1))
 
 
 def product_of(shape: Sequence[int]) -> int:

@@ -16,8 +16,9 @@ import numpy as np
 
 from lnfold.checkpoint.variables.variable import Variable
 from lnfold.errors import GraphError
+from lnfold.network.operations.table import OPERATIONS
 from lnfold.network.records.layer import Array, Parameter, holds_numbers
-from lnfold.recovery.graph.constant_folding import FUNCTIONS, TooLargeError
+from lnfold.recovery.graph.constant_folding import TooLargeError, evaluated
 from lnfold.recovery.graph.graph import VARIABLE_OPS, Graph
 from lnfold.recovery.graph.identity_ops import Passage
 from lnfold.recovery.graph.node import Node
@@ -93,7 +94,7 @@ class Constants:
         if same is not None:
             return (same,)
         node = self.graph.node(tensor)
-        return node.inputs if node.op in FUNCTIONS and ":" not in tensor else ()
+        return node.inputs if node.op in OPERATIONS else ()
 
     def _reads_of(self, tensor: str) -> frozenset[str] | None:
         node = self.graph.node(tensor)
@@ -153,7 +154,7 @@ class Constants:
             arrays.append(parameter.array)
         if self.passage.same(tensor) is not None:
             return arrays[0]
-        made = FUNCTIONS[node.op](node, *arrays)
+        made = evaluated(node, int(tensor.partition(":")[2] or 0), arrays)
         if made.base is None:
             self._made += made.size
         if self._made > self._most_made:

@@ -1,104 +1,124 @@
 """The integers that a graph computes for its reshapes, element by element.
 
 Python code such as ``tf.reshape(x, [tf.shape(x)[0], 64])`` becomes Shape, StridedSlice and Pack
-operations. Of the vectors that they pass on, the static elements are known, the rest is None.
+operations. Of the tensors that they pass on, the static elements are known, the rest is not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from lnfold.network.operations.operation import (
+    Array,
+    Attributes,
+    Family,
+    Integers,
+    Operation,
+    Shape,
+)
+from lnfold.network.operations.table import OPERATIONS
+from lnfold.recovery.graph.constant_folding import shapes_of
 from lnfold.recovery.graph.node import Node
 
-Integers = tuple[int | None, ...] | None  # the elements of a vector of integers
-LONGEST: Final = 64  # elements of a vector that says a shape
+LONGEST: Final = 64  # elements of a tensor that says a shape
 LARGEST: Final = 2**63 - 1  # of the int64 that they are
+_ROWS: Final = (Family.ELEMENTWISE, Family.REDUCTION, Family.LAYOUT, Family.INDEXING, Family.SHAPE)
 
 
-def of_constant(node: Node) -> Integers:
-    """The elements of a constant vector or scalar, None where it is neither."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PartlyKnown:
+    """A small tensor of integers.
+
+    Attributes:
+        values: Python's integers, which are as large as they are; 1 where nothing is known.
+        known: which of them are.
+    """
+
+    values: Array
+    known: Array
+
+    @property
+    def integers(self) -> Integers:
+        """The elements of a vector or number; None for a tensor of more axes."""
+        if self.values.ndim > 1:
+            return None
+        pairs = zip(self.values.ravel(), self.known.ravel(), strict=True)
+        return tuple(int(one) if known else None for one, known in pairs)
+
+
+def of_constant(node: Node) -> PartlyKnown | None:
+    """A small constant of integers, None for any other."""
     array = node.constant()
-    if array.dtype.kind not in "iu" or array.ndim > 1 or array.size > LONGEST:
+    if array.dtype.kind not in "iu" or array.size > LONGEST:
         return None
-    return tuple(int(one) for one in np.atleast_1d(array))
+    return PartlyKnown(array.astype(object), np.ones(array.shape, bool))
 
 
-Vectors = list[tuple[int | None, ...]]
+def of_shape(shape: Shape | None) -> PartlyKnown | None:
+    """What a Shape operation delivers."""
+    if shape is None or len(shape) > LONGEST:
+        return None
+    known = np.array([one is not None for one in shape], bool)
+    return PartlyKnown(np.array([1 if one is None else one for one in shape], object), known)
 
 
-def _each(function: Callable[[int, int], int]) -> Callable[[Node, Vectors], Integers]:
-    """A function of two integers, element by element."""
+def computes_integers(node: Node) -> bool:
+    """Whether the table has a row for a node that may deliver integers that are known."""
+    row = OPERATIONS.get(node.op)
+    return row is not None and row.family in _ROWS
 
-    def apply(node: Node, parts: Vectors) -> Integers:
-        if len(parts) != 2:
+
+def partly_computed(
+    row: Operation, attributes: Attributes, operands: Sequence[PartlyKnown | None]
+) -> PartlyKnown | None:
+    """What an operation delivers of what is known; None where that cannot be said.
+
+    Raises:
+        ArithmeticError, LookupError, TypeError, ValueError: its operands do not fit.
+    """
+    given = [one for one in operands if one is not None]
+    if len(given) < len(operands) or not given:
+        return None
+    values = [one.values for one in given]
+    shape = shapes_of(row, attributes, [one.astype(np.int64) for one in values])[0]
+    sized = tuple(one or 0 for one in shape or ())
+    if shape is None or None in shape or math.prod(sized) > LONGEST:
+        return None
+    if row.family is Family.ELEMENTWISE:
+        known = np.broadcast_to(_all_of([one.known for one in given]), sized)
+    else:
+        moved = range(len(given))[row.moved]
+        if not all(one.known.all() for place, one in enumerate(given) if place not in moved):
             return None
-        left, right = parts
-        if len(left) != len(right):
-            left, right = (
-                left * len(right) if len(left) == 1 else left,
-                (right * len(left) if len(right) == 1 else right),
-            )
-        if len(left) != len(right):
-            return None
-        return tuple(
-            None if a is None or b is None else function(a, b)
-            for a, b in zip(left, right, strict=True)
-        )
-
-    return apply
-
-
-def _sliced(node: Node, parts: Vectors) -> Integers:
-    if len(parts) != 4 or any(len(one) != 1 or one[0] is None for one in parts[1:]):
-        return None
-    begin, end, step = (one[0] for one in parts[1:])
-    if step != 1 or begin is None:
-        return None
-    vector = parts[0]
-    if node.number("shrink_axis_mask", 0):
-        return vector[begin : begin + 1 or None]
-    start = 0 if node.number("begin_mask", 0) else begin
-    return vector[start : None if node.number("end_mask", 0) else end]
+        values = [
+            one if place in moved else one.astype(np.int64) for place, one in enumerate(values)
+        ]
+        if row.family is Family.REDUCTION:
+            known = np.full(sized, given[0].known.all())
+        else:
+            masks = [
+                given[place].known if place in moved else one for place, one in enumerate(values)
+            ]
+            known = _plain(row.compute(attributes, *masks)).astype(bool)
+    found = _plain(row.compute(attributes, *values)).astype(object)
+    fits = np.array([type(one) is int and abs(one) <= LARGEST for one in found.ravel().tolist()])
+    known = known & fits.reshape(found.shape).astype(bool)
+    return PartlyKnown(np.where(known, found, 1).astype(object), known)
 
 
-def _gathered(node: Node, parts: Vectors) -> Integers:
-    vector, places = parts[0], parts[1]
-    if any(place is None or not 0 <= place < len(vector) for place in places):
-        return None
-    return tuple(vector[place] for place in places if place is not None)
+def _plain(found: Array | tuple[Array, ...]) -> Array:
+    if isinstance(found, tuple):
+        raise TypeError("several tensors")
+    return np.asarray(found)
 
 
-def _product_of(node: Node, parts: Vectors) -> Integers:
-    known = [one for one in parts[0] if one is not None]
-    return (math.prod(known) if len(known) == len(parts[0]) else None,)
-
-
-def _counted(node: Node, parts: Vectors) -> Integers:
-    if len(parts) != 3 or any(len(one) != 1 or one[0] is None for one in parts):
-        return None
-    start, limit, step = (one[0] or 0 for one in parts)
-    if step == 0 or abs(limit - start) > LONGEST:
-        return None
-    return tuple(range(start, limit, step))
-
-
-INTEGER_OPS: Final[dict[str, Callable[[Node, Vectors], Integers]]] = {
-    "Identity": lambda node, parts: parts[0],
-    "Cast": lambda node, parts: parts[0],
-    "StridedSlice": _sliced,
-    "GatherV2": _gathered,
-    "Prod": _product_of,
-    "Range": _counted,
-    "ConcatV2": lambda node, parts: tuple(one for part in parts[:-1] for one in part),
-    "ExpandDims": lambda node, parts: parts[0] if len(parts[0]) == 1 else None,
-    "Add": _each(lambda a, b: a + b),
-    "AddV2": _each(lambda a, b: a + b),
-    "Sub": _each(lambda a, b: a - b),
-    "Mul": _each(lambda a, b: a * b),
-    "Pack": lambda node, parts: None,
-    "Shape": lambda node, parts: None,
-}
+def _all_of(masks: Sequence[Array]) -> Array:
+    found = masks[0]
+    for one in masks[1:]:
+        found = found & one
+    return found

@@ -7,29 +7,33 @@ and for a shape of unknown rank.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from lnfold.network.operations.operation import Integers, Operands
+from lnfold.network.operations.table import OPERATIONS
 from lnfold.recovery.graph.attributes import Shape
+from lnfold.recovery.graph.constant_folding import attributes_of
 from lnfold.recovery.graph.graph import VARIABLE_OPS, Graph
-from lnfold.recovery.graph.integers import INTEGER_OPS, LARGEST, LONGEST, Integers, of_constant
+from lnfold.recovery.graph.integers import (
+    PartlyKnown,
+    computes_integers,
+    of_constant,
+    of_shape,
+    partly_computed,
+)
 from lnfold.recovery.graph.node import Node
 from lnfold.recovery.graph.op_names import words
 from lnfold.recovery.graph.questions import Answers
 
 Found = TypeVar("Found")
 
+# What has no row, and the shape of what it reads first.
 _SAME: Final = words(
     """
-    Abs Cast CheckNumerics Elu EnsureShape Erf Erfc Exp Identity LeakyRelu Log Neg
-    PlaceholderWithDefault PreventGradient ReadVariableOp Reciprocal Relu Relu6 Rsqrt Selu Sigmoid
-    Softmax LogSoftmax Softplus Softsign Sqrt Square StopGradient Switch Tanh BiasAdd BiasAddV1
-    FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Log1p Expm1 Merge ZerosLike
+    PlaceholderWithDefault Switch Merge FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3
     """
 )
-_BROADCAST: Final = words("Add AddV2 Div Maximum Minimum Mul Pow RealDiv SquaredDifference Sub")
-_REDUCTIONS: Final = words("Mean Sum Max Min Prod")
 _MOST_AXES: Final = 254  # of a tensor of TensorFlow
 _DEEPEST: Final = 16  # shapes that rest on integers that rest on shapes, and so on
 
@@ -40,7 +44,9 @@ class Shapes:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._shapes: Answers[str, Shape] = Answers(self._shape_needs, self._shape, None)
-        self._integers: Answers[str, Integers] = Answers(self._integer_needs, self._vector, None)
+        self._integers: Answers[str, PartlyKnown | None] = Answers(
+            self._integer_needs, self._partly_known, None
+        )
         self._depth = 0
 
     def shape(self, tensor: str) -> Shape:
@@ -59,11 +65,12 @@ class Shapes:
 
     def integers(self, tensor: str) -> Integers:
         """The elements of a vector or scalar of integers, None for those that are not static."""
-        return self._integers(tensor)
+        found = self._integers(tensor)
+        return None if found is None else found.integers
 
     def axes(self, tensor: str, rank: int | None) -> tuple[int, ...] | None:
         """Axes that a constant names, counted from 0 where the rank is known."""
-        found = self._deeper(self._integers, tensor)
+        found = self._vector_of(tensor)
         if found is None or None in found:
             return None
         known = [axis for axis in found if axis is not None]
@@ -115,118 +122,75 @@ class Shapes:
             return of(node.inputs[index]) if index < len(node.inputs) else None
         if not node.inputs:
             return None
-        first = of(node.inputs[0])
         if node.op in _SAME:
-            return first
-        if node.op in _BROADCAST and len(node.inputs) == 2:
-            return _broadcast(first, of(node.inputs[1]))
-        if node.op in ("MatMul", "BatchMatMul", "BatchMatMulV2") and len(node.inputs) == 2:
-            return _product(node, first, of(node.inputs[1]))
-        if node.op == "Reshape" and len(node.inputs) == 2:
-            return _reshaped(first, self._deeper(self._integers, node.inputs[1]))
-        if node.op == "Fill":
-            return self._deeper(self._integers, node.inputs[0])
-        if first is None:
+            return of(node.inputs[0])
+        row = OPERATIONS.get(node.op)
+        if row is None or (row.operands is not None and len(node.inputs) != row.operands):
             return None
-        if node.op in _REDUCTIONS and len(node.inputs) == 2:
-            return self._reduced(node, first)
-        if node.op == "ExpandDims" and len(node.inputs) == 2:
-            axes = self._deeper(self._integers, node.inputs[1])
-            if axes is None or len(axes) != 1 or axes[0] is None:
-                return None
-            place = axes[0] % (len(first) + 1)
-            return (*first[:place], 1, *first[place:])
-        if node.op == "Transpose" and len(node.inputs) == 2:
-            order = self.axes_in_order(node.inputs[1], len(first))
-            return None if order is None else tuple(first[axis] for axis in order)
-        if node.op == "Squeeze":
-            return _squeezed(node, first)
-        return None
+        operands = Operands(
+            attributes_of(node, row),
+            [of(one) for one in node.inputs],
+            _OnDemand(lambda place: self._vector_of(node.inputs[place]), len(node.inputs)),
+        )
+        try:
+            found = row.shape(operands)
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            return None  # operands that do not fit: whoever computes it says so
+        index = int(tensor.partition(":")[2] or 0)
+        return found[index] if index < len(found) else None
+
+    def _vector_of(self, tensor: str) -> Integers:
+        found = self._deeper(self._integers, tensor)
+        return None if found is None else found.integers
 
     def axes_in_order(self, tensor: str, rank: int) -> tuple[int, ...] | None:
         """A permutation of ``rank`` axes that a constant names, None where it is none."""
-        found = self._deeper(self._integers, tensor)
+        found = self._vector_of(tensor)
         if found is None or None in found:
             return None
         order = tuple(axis for axis in found if axis is not None)
         return order if sorted(order) == list(range(rank)) else None
 
-    def _reduced(self, node: Node, shape: tuple[int | None, ...]) -> Shape:
-        axes = self.axes(node.inputs[1], len(shape))
-        if axes is None:
-            return None
-        if node.number("keep_dims", 0):
-            return tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-        return tuple(size for axis, size in enumerate(shape) if axis not in axes)
-
     # ── integers ──────────────────────────────────────────────────────────────────────────
 
     def _integer_needs(self, tensor: str) -> Sequence[str]:
         node = self._graph.node(tensor)
-        return node.inputs if node.op in INTEGER_OPS and node.op != "Shape" else ()
+        return node.inputs if computes_integers(node) and node.op != "Shape" else ()
 
-    def _vector(self, tensor: str) -> Integers:
+    def _partly_known(self, tensor: str) -> PartlyKnown | None:
         node = self._graph.node(tensor)
         if node.is_constant:
             return of_constant(node)
         if node.op == "Shape" and node.inputs:
-            return self._deeper(self._shapes, node.inputs[0])
-        if node.op not in INTEGER_OPS:
+            return of_shape(self._deeper(self._shapes, node.inputs[0]))
+        if not computes_integers(node) or ":" in tensor:
             return None
-        parts = [self._integers.known(one) for one in node.inputs]
-        if node.op == "Pack":
-            single = [None if one is None or len(one) != 1 else one[0] for one in parts]
-            return tuple(single)
-        if not parts or any(one is None for one in parts):
+        row = OPERATIONS[node.op]
+        if row.operands is not None and len(node.inputs) != row.operands:
             return None
-        known = [one for one in parts if one is not None]
-        found = INTEGER_OPS[node.op](node, known)
-        if found is None or len(found) > LONGEST:
+        operands = [self._integers.known(one) for one in node.inputs]
+        if any(one is None for one in operands):
             return None
-        # beyond what TensorFlow computes with, numbers squared again and again fill the memory
-        return tuple(None if one is None or abs(one) > LARGEST else one for one in found)
+        try:
+            return partly_computed(row, attributes_of(node, row), operands)
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            return None
+
+
+class _OnDemand(Sequence[Integers]):
+    """The integers of operands, each looked for when a rule asks for it."""
+
+    def __init__(self, find: Callable[[int], Integers], many: int) -> None:
+        self._find, self._many = find, many
+
+    def __len__(self) -> int:
+        return self._many
+
+    def __getitem__(self, place: Any) -> Any:
+        if not 0 <= place < self._many:
+            raise IndexError(place)
+        return self._find(place)
 
 
 def _kept_shape(node: Node, tensor: str) -> Shape:
     return node.output_shape(int(tensor.partition(":")[2] or 0))
-
-
-def _broadcast(left: Shape, right: Shape) -> Shape:
-    if left is None or right is None:
-        return None
-    longer, shorter = (left, right) if len(left) >= len(right) else (right, left)
-    padded = (1,) * (len(longer) - len(shorter)) + shorter
-    return tuple(
-        b if a == 1 else a if b in (1, a) or b is None else b if a is None else a
-        for a, b in zip(longer, padded, strict=True)
-    )
-
-
-def _product(node: Node, left: Shape, right: Shape) -> Shape:
-    if left is None or right is None or len(left) < 2 or len(right) < 2:
-        return None
-    turned_left = node.number("transpose_a", 0) or node.number("adj_x", 0)
-    turned_right = node.number("transpose_b", 0) or node.number("adj_y", 0)
-    rows, columns = left[-1] if turned_left else left[-2], right[-2] if turned_right else right[-1]
-    return (*(left if len(left) >= len(right) else right)[:-2], rows, columns)
-
-
-def _reshaped(shape: Shape, target: Integers) -> Shape:
-    if target is None:
-        return None
-    sizes = [None if size is None or size < 0 else size for size in target]
-    if sizes.count(None) == 1 and shape is not None and None not in shape:
-        rest = math.prod(size for size in sizes if size is not None)
-        total = math.prod(size for size in shape if size is not None)
-        if rest and total % rest == 0:
-            sizes[sizes.index(None)] = total // rest
-    return tuple(sizes)
-
-
-def _squeezed(node: Node, shape: tuple[int | None, ...]) -> Shape:
-    named = [axis % len(shape) for axis in node.integers("squeeze_dims") if shape]
-    if not named and None in shape:
-        return None  # an unknown length may be 1
-    return tuple(
-        size for axis, size in enumerate(shape) if not (axis in named if named else size == 1)
-    )

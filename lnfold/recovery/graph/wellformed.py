@@ -13,44 +13,39 @@ from collections.abc import Mapping
 from typing import Final
 
 from lnfold.errors import GraphError
+from lnfold.network.operations.table import OPERATIONS
 from lnfold.recovery.graph.node import Node
 from lnfold.recovery.graph.op_names import words
 
-_ONE: Final = words(
-    """
-    Abs Cast CheckNumerics Elu EnsureShape Enter Erf Erfc Exit Exp Expm1 Identity Inv LeakyRelu
-    Log Log1p LogSoftmax LogicalNot LoopCond Neg NextIteration PlaceholderWithDefault
-    PreventGradient ReadVariableOp Reciprocal RefEnter RefIdentity Relu Relu6 Round Rsqrt Selu
-    Shape Sigmoid Softmax Softplus Softsign Sqrt Square Squeeze StopGradient Tanh ZerosLike
-    """
-)
-_TWO: Final = words(
-    """
-    Add AddV2 All Any ArgMax AssignVariableOp BatchMatMul BatchMatMulV2 BatchMatMulV3 BiasAdd
-    BiasAddV1 Conv2D Div ExpandDims Fill Less LogicalAnd LogicalOr MatMul Max Maximum Mean Min
-    Minimum Mul Pad Pow Prod RealDiv RefSwitch Reshape SquaredDifference Sub Sum Switch
-    TensorArraySizeV3 TensorListFromTensor TensorListReserve Tile Transpose Xdivy
-    """
-)
-_THREE: Final = words(
-    """
-    ClipByValue PadV2 Range Select SelectV2 Slice SplitV TensorArrayGatherV3 TensorArrayReadV3
-    TensorListGetItem TensorListSetItem
-    """
-)
-_FOUR: Final = words("StridedSlice TensorArrayScatterV3 TensorArrayWriteV3")
-_FIVE: Final = words("FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3")
+# How many operands those operations take that are not in the table.
+_BESIDE: Final = {
+    1: words("Enter Exit LoopCond NextIteration PlaceholderWithDefault RefEnter"),
+    2: words(
+        """
+        AssignVariableOp RefSwitch Switch TensorArraySizeV3 TensorListFromTensor
+        TensorListReserve TensorListStack
+        """
+    ),
+    3: words("TensorArrayGatherV3 TensorArrayReadV3 TensorListGetItem TensorListSetItem"),
+    4: words("TensorArrayScatterV3 TensorArrayWriteV3"),
+    5: words("FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3"),
+}
 OPERANDS: Final = {
-    **dict.fromkeys(_ONE, 1),
-    **dict.fromkeys((*_TWO, "Split", "TensorListStack"), 2),
-    **dict.fromkeys(_THREE, 3),
-    **dict.fromkeys(_FOUR, 4),
-    **dict.fromkeys(_FIVE, 5),
+    **{name: row.operands for name, row in OPERATIONS.items() if row.operands is not None},
+    **{name: many for many, names in _BESIDE.items() for name in names},
 }
 # Those that take as many as there are, and at least so many.
-LEAST: Final = {"ConcatV2": 2, "Pack": 1, "AddN": 1, "Merge": 1, "RefMerge": 1, "IdentityN": 1}
+LEAST: Final = {
+    "ConcatV2": 2,
+    "Concat": 2,
+    "Pack": 1,
+    "AddN": 1,
+    "Merge": 1,
+    "RefMerge": 1,
+    "IdentityN": 1,
+}
 # Those whose further outputs have a meaning.
-_SEVERAL: Final = frozenset(["Switch", "RefSwitch", "Split", "SplitV", *_FIVE])
+_SEVERAL: Final = frozenset(["Switch", "RefSwitch", "Split", "SplitV", "Unpack", *_BESIDE[5]])
 _IN_A_GRAPH: Final = re.compile(r"[^:^][^:]*(:(0|[1-9][0-9]{0,8}))?", re.DOTALL)
 _IN_A_FUNCTION: Final = re.compile(r"[^:^][^:]*(:[^:]+)?(:(0|[1-9][0-9]{0,8}))?", re.DOTALL)
 

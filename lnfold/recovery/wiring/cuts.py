@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from lnfold.network.operations.operation import Family
+from lnfold.network.operations.table import OPERATIONS, names_of
 from lnfold.network.records.kinds import Activation, Add, Concat, Multiply, Opaque
 from lnfold.network.records.norms import Norm
 from lnfold.recovery.graph.node import Node
@@ -23,33 +25,27 @@ _FARTHEST: Final = 64  # operations that are looked at behind an end
 _MOST_SOURCES: Final = 64  # placeholders that are told apart behind one value
 
 # What chooses, compares, counts or sums up what a network delivers ends it for sure.
-_CHOOSING: Final = words(
+_GOING_ON: Final = frozenset(["Select", "SelectV2", "Fill", "Range", "Cumsum", "Cumprod"])
+_CHOOSING: Final = names_of(Family.REDUCTION, Family.CHOICE, Family.SHAPE) - _GOING_ON | words(
     """
-    ArgMax ArgMin TopK TopKV2 InTopK InTopKV2 OneHot Where Equal NotEqual Greater GreaterEqual
-    Less LessEqual LogicalAnd LogicalOr LogicalNot Multinomial StatelessMultinomial All Any Max
-    Min Mean Sum Prod L2Loss SoftmaxCrossEntropyWithLogits SparseSoftmaxCrossEntropyWithLogits
-    CTCLoss CTCLossV2 CTCGreedyDecoder CTCBeamSearchDecoder NonMaxSuppression
-    NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5
-    CombinedNonMaxSuppression Gather GatherV2 GatherNd Shape ShapeN Size Rank ZerosLike OnesLike
-    IsFinite IsInf IsNan Bincount DenseBincount Unique UniqueV2 ConfusionMatrix ImageSummary
-    ImageSummaryV2 AudioSummary AudioSummaryV2 TensorSummary TensorSummaryV2 WriteSummary
-    WriteScalarSummary WriteHistogramSummary WriteImageSummary QueueEnqueue QueueEnqueueV2
-    QueueEnqueueMany QueueEnqueueManyV2 PrintV2 ScatterUpdate ScatterAdd ScatterNdUpdate
-    SaveSlices Save RestoreSlice Const StringFormat AsString WriteFile Enter RefEnter
+    AsString AudioSummary AudioSummaryV2 Bincount CTCBeamSearchDecoder CTCGreedyDecoder
+    CTCLoss CTCLossV2 CombinedNonMaxSuppression ConfusionMatrix Const DenseBincount Enter
+    Gather GatherNd GatherV2 ImageSummary ImageSummaryV2 InTopK InTopKV2 L2Loss
+    Multinomial NonMaxSuppression NonMaxSuppressionV2 NonMaxSuppressionV3
+    NonMaxSuppressionV4 NonMaxSuppressionV5 OneHot OnesLike PrintV2 QueueEnqueue
+    QueueEnqueueMany QueueEnqueueManyV2 QueueEnqueueV2 RefEnter RestoreSlice Save
+    SaveSlices ScatterAdd ScatterNdUpdate ScatterUpdate ShapeN
+    SoftmaxCrossEntropyWithLogits SparseSoftmaxCrossEntropyWithLogits StatelessMultinomial
+    StringFormat TensorSummary TensorSummaryV2 TopK TopKV2 Unique UniqueV2 Where WriteFile
+    WriteHistogramSummary WriteImageSummary WriteScalarSummary WriteSummary ZerosLike
     """
 )
 # Mathematics whose meaning is known though it is no layer that lnfold runs.
-_MATHEMATICS: Final = words(
+_MATHEMATICS: Final = OPERATIONS.keys() | words(
     """
-    Abs Acos Acosh Add AddN AddV2 Angle Asin Asinh Atan Atan2 Atanh BatchMatMul BatchMatMulV2
-    BatchMatMulV3 BiasAdd BiasAddV1 BroadcastTo Cast Ceil ClipByValue Concat ConcatV2 Cos Cosh
-    Cumprod Cumsum DepthToSpace Diag DiagPart Digamma Div DivNoNan DynamicStitch Einsum Erf Erfc
-    Exp ExpandDims Expm1 Fill Floor FloorDiv FloorMod Identity IdentityN Imag Inv InvGrad Lgamma
-    Log Log1p LogSoftmax MatMul MatrixBandPart MatrixDiag MatrixDiagPart Maximum Merge Minimum
-    Mod Mul MulNoNan Ndtri Neg Pack Pad PadV2 Pow Real RealDiv Reciprocal Reshape Reverse
-    ReverseV2 Rint Roll Round Rsqrt Select SelectV2 Sigmoid Sign Sin Sinh Slice Softmax Softplus
-    SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StridedSlice Sub Switch Tan
-    Tanh Tile Transpose TruncateDiv Unpack Xdivy Xlog1py Xlogy
+    Angle DepthToSpace Diag DiagPart Digamma DynamicStitch IdentityN Imag InvGrad Lgamma
+    MatrixBandPart MatrixDiag MatrixDiagPart Merge Ndtri Real Reverse Roll SpaceToDepth
+    Switch TruncateDiv Xlog1py
     """
 )
 _MATHEMATICAL: Final = (Opaque, Add, Multiply, Concat)

@@ -13,7 +13,7 @@ from lnfold.network.operations.table import OPERATIONS
 from tests.network.operations.cases import CASES
 
 # what needs a variable, a reference or a feed is the identity or a Gather, which are tried
-OF_VARIABLES = {"ReadVariableOp", "RefIdentity", "ResourceGather", "PlaceholderWithDefault"}
+OF_VARIABLES = {"ReadVariableOp", "RefIdentity", "ResourceGather"}
 TRIED = sorted(OPERATIONS.keys() - OF_VARIABLES)
 CALLS = 24  # of each
 # a sum of few terms in another order, and functions to a few ulps
