@@ -20,6 +20,7 @@ from lnfold.export.archive import write_archive
 from lnfold.folding.editing.steps import Form
 from lnfold.folding.fold import Choice, fold_together
 from lnfold.network.manifest.reader import networks_of
+from lnfold.network.manifest.version_1 import upgraded
 from lnfold.network.running.run import run
 from lnfold.recovery.recover import recover
 from tests.export.archives import read_archive
@@ -134,8 +135,8 @@ def test_a_genuine_manifest_is_read_as_it_was_written(genuine: Any):
         (("precision",), "float8", r"networks\[0\]\.precision is 'float8'"),
         (("outputs",), ["nowhere"], r"networks\[0\]\.outputs names no value"),
         (("outputs",), [], r"networks\[0\]\.outputs names no value"),
-        (("inputs", 0, "width"), -4, r"networks\[0\]\.inputs\[0\]\.width is -4"),
-        (("inputs", 0, "width"), 1 << 30, r"networks\[0\]\.inputs\[0\]\.width is"),
+        (("inputs", 0, "shape"), [None, -4], r"networks\[0\]\.inputs\[0\] contradicts itself"),
+        (("inputs", 0, "shape"), [None, 1 << 30], r"networks\[0\]\.inputs\[0\]\.shape is"),
         (("layers", 0, "kind"), "pickle", r"networks\[0\]\.layers\[0\]\.kind is 'pickle'"),
         (("layers", 0, "kernel", "array"), "gone", r"layers\[0\]\.kernel\.array is 'gone'"),
         (("layers", 0, "inputs"), [], r"layers\[0\]\.inputs are 0"),
@@ -169,3 +170,24 @@ def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: str):
     np.savez(path, manifest=np.frombuffer(text.encode(), np.uint8))
     with pytest.raises(LnfoldError):
         read_archive(str(path))
+
+
+def test_manifests_of_version_1_are_read():
+    """Inputs with a width, rearranged rows and sequences of all rows are what they were."""
+    old = {
+        "inputs": [{"name": "x", "width": 6}, {"name": "y", "width": 0}],
+        "layers": [
+            {"kind": "rearrange", "shape": [2, 6], "order": [1, 0], "units": 4},
+            {"kind": "rearrange", "shape": [2, 6], "order": None, "units": 12},
+            {"kind": "lstm", "steps": None},
+            {"kind": "lstm", "steps": 3},
+        ],
+    }
+    new = upgraded(old)
+
+    assert [one["shape"] for one in new["inputs"]] == [[None, 6], [None, None]]
+    turned, joined, open_one, fixed = new["layers"]
+    assert (turned["taken"], turned["given"]) == ([2, 6], [3, 4])
+    assert joined["given"] == [12]
+    assert (open_one["stateful"], fixed["stateful"]) == (True, False)
+    assert upgraded(new) == new

@@ -110,7 +110,7 @@ def test_every_activation_and_kind_of_layer_has_a_formula_that_is_true(
         (Centre("centred", (h,), ""), 6),
         (Affine("affine", (h,), "", scale, shift), 6),
         (Affine("scaled", (h,), "", scale, None), 6),
-        (Rearrange("turned", (h,), "", (2, 6), (1, 0), 6), 6),
+        (Rearrange("turned", (h,), "", (2, 6), (1, 0), (2, 6)), 6),
         (Clip("low", (h,), "", shift, None), 6),
     )
     outputs += [build.add(layer, width) for layer, width in others]

@@ -47,7 +47,7 @@ def manifest_in(archive: ZipArchive) -> dict[str, Any]:
         raise DamagedError(f"the manifest is no JSON ({error})", file=path) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise _no_manifest(path)
-    if manifest.get("schema_version") != SCHEMA_VERSION or "networks" not in manifest:
+    if manifest.get("schema_version") not in (1, SCHEMA_VERSION) or "networks" not in manifest:
         raise DamagedError(
             f"the manifest has version {manifest.get('schema_version')!r:.60}, this lnfold reads "
             f"{SCHEMA_VERSION}",

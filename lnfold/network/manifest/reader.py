@@ -22,6 +22,7 @@ from lnfold.checkpoint.bytes.dtypes import BEYOND_NUMPY, numpy_dtype
 from lnfold.errors import DamagedError, GraphError
 from lnfold.network.facts.evidence import Fact, Source
 from lnfold.network.manifest.record import KINDS
+from lnfold.network.manifest.version_1 import upgraded
 from lnfold.network.operations.activations import FUNCTIONS
 from lnfold.network.records.claims import Claim
 from lnfold.network.records.layer import holds_numbers
@@ -67,7 +68,7 @@ def networks_of(record: Any, arrays: Arrays, where: str) -> tuple[Network, ...]:
         DamagedError: it names the field.
     """
     try:
-        entries = _expect(list, record, "networks")
+        entries = map(upgraded, _expect(list, record, "networks"))
         return tuple(_network(one, arrays, f"networks[{i}]") for i, one in enumerate(entries))
     except _Refused as error:
         raise DamagedError(
