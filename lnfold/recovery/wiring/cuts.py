@@ -54,6 +54,8 @@ _SAMPLING: Final = tuple(
     for stateless in ("", "Stateless")
     for name in ("Random", "Multinomial", "TruncatedNormal", "Parameterized", "Shuffle")
 )
+# What an output is combined with others by, in front of an activation.
+_MIXING: Final = words("Add AddV2 AddN Sub Mul Identity Select SelectV2 Where")
 _FUNCTIONS_OF_PYTHON: Final = words("PyFunc PyFuncStateless EagerPyFunc")
 
 
@@ -91,17 +93,28 @@ class Cuts:
         return None
 
     def readers(self, end: str) -> tuple[str, ...]:
-        """What reads an end on, fed by it alone: an arg max, probabilities, a log."""
+        """What reads an end on, fed by it alone: an arg max, probabilities, a log.
+
+        And an activation of its sum or product with something else: a mask, noise.
+        """
         found: list[str] = []
         first = end.partition(":")[0]
-        pending, seen = [first], {first}
-        for name in pending:  # it grows
+        pending, seen = [(first, False)], {first}
+        for name, mixed in pending:  # it grows
             for node in self._readers(name):
-                if node.name in seen or len(seen) > _FARTHEST or not self._is_alone(node, first):
+                if node.name in seen or len(seen) > _FARTHEST:
+                    continue
+                alone = self._is_alone(node, first)
+                if mixed or not alone:
+                    seen.add(node.name)
+                    if isinstance(self._patterns.layer(node.name), Activation):
+                        found.append(f"{node.op} '{node.name}', of other values, too")
+                    elif node.op in _MIXING:
+                        pending.append((node.name, True))
                     continue
                 seen.add(node.name)
                 if self._patterns.through(node.name) != node.name:
-                    pending.append(node.name)  # an Identity
+                    pending.append((node.name, False))  # an Identity
                 else:
                     found.append(f"{node.op} '{node.name}'")
         return tuple(found)

@@ -274,6 +274,25 @@ def test_what_is_computed_from_the_output_alone_is_said(
     assert "behind its outputs, not run: Cumsum 'policy/steps'" in outcome.out
 
 
+@pytest.mark.parametrize("mixed", ["mask", "noise"])
+def test_an_activation_of_an_output_and_something_else_is_said(
+    tensorflow: ModuleType, v1: Any, tmp_path: Path, lnfold: Command, mixed: str
+):
+    """A mask that is fed or noise that is drawn is no part of the network, what follows may be."""
+    inputs = v1.placeholder(v1.float32, [None, 3], "observation")
+    logits = dense(v1, inputs, 2, "policy/out")
+    if mixed == "mask":
+        v1.nn.softmax(logits + v1.placeholder(v1.float32, [None, 2], "mask"), name="chosen")
+    else:
+        v1.tanh(logits + v1.random_normal(v1.shape(logits)), name="chosen")
+    read(tensorflow, v1, tmp_path)
+
+    outcome = lnfold("inspect", tmp_path / "model.ckpt")
+
+    assert "behind its outputs, not run:" in outcome.out
+    assert "'chosen', of other values, too" in " ".join(outcome.out.split())
+
+
 def test_the_check_by_tensorflow_refuses_what_is_cut(
     tensorflow: ModuleType, v1: Any, tmp_path: Path, lnfold: Command
 ):
