@@ -150,11 +150,10 @@ class _Check:
             assert self.right is not None
             return paired(ours, read_side(self.right, self.facts, values=True), names)
         chosen = [ours.named(name) for name in names] or list(ours.parts)
+        if not chosen and ours.unrun:
+            raise ours.cannot_run(next(iter(ours.unrun)))
         if not chosen:
-            raise UsageError(
-                f"{self.left} holds no network that can be run",
-                remedy=f"There are: {', '.join(ours.names) or 'none'}.",
-            )
+            raise UsageError(f"{self.left} holds no network")
         return Pairs(tuple((one, one) for one in chosen))
 
     def inputs_within(self, parts: Sequence[Part]) -> str | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lnfold.checking.left_out import LeftOut, left_out
-from lnfold.errors import UnknownNameError, UsageError
+from lnfold.errors import CannotTellError, UnknownNameError, UsageError
 from lnfold.folding.editing.runnable_part import not_run, runnable_part
 from lnfold.network.facts.settings import Settings
-from lnfold.network.records.layers import Network
+from lnfold.network.records.layers import Gap, Network
+
+UNSAID = Gap("it holds an operation whose rows nobody knows")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,11 +25,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
-    """A checkpoint or a folded archive: what can be run of its networks, and what cannot."""
+    """A checkpoint or a folded archive: what can be run of its networks, and why others cannot."""
 
     path: str
     parts: tuple[Part, ...]
-    unrun: tuple[str, ...]
+    unrun: Mapping[str, Gap]
 
     @property
     def names(self) -> list[str]:
@@ -37,15 +39,24 @@ class Side:
         """The part of the network of that name.
 
         Raises:
-            UnknownNameError: there is none, or it cannot be run.
+            UnknownNameError: there is none.
+            CannotTellError: it cannot be run.
         """
         for one in self.parts:
             if one.network.name == name:
                 return one
-        runs = "that can be run " if name in self.unrun else ""
+        if name in self.unrun:
+            raise self.cannot_run(name)
         raise UnknownNameError(
-            f"{self.path} holds no network {runs}called '{name}'",
+            f"{self.path} holds no network called '{name}'",
             remedy=f"There are: {', '.join(self.names) or 'none'}.",
+        )
+
+    def cannot_run(self, name: str) -> CannotTellError:
+        """Why a network cannot be run, and what settles it."""
+        gap = self.unrun[name]
+        return CannotTellError(
+            f"network {name} of {self.path} cannot be run: {gap.what}", remedy=gap.remedy or None
         )
 
 
@@ -76,7 +87,8 @@ def read_side(path: str, facts: Settings, values: bool = False) -> Side:
         parts = [_part(one, left_out(one, read)) for one in networks]
     runs = tuple(one for one in parts if one is not None)
     found = {one.network.name for one in runs}
-    return Side(path, runs, tuple(one.name for one in networks if one.name not in found))
+    left = [one for one in networks if one.name not in found]
+    return Side(path, runs, {one.name: next(iter(one.gaps), UNSAID) for one in left})
 
 
 def _part(network: Network, found: tuple[LeftOut, ...]) -> Part | None:

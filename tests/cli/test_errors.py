@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lnfold.checkpoint import open_checkpoint
+from tests.conftest import ROOT
 
 
 def one_sentence(result, code: int) -> str:
@@ -156,3 +157,17 @@ def test_every_command_has_help_with_an_example(lnfold):
         assert result.code == 0
         assert f"lnfold {command}" in result.out
         assert "Example" in result.out
+
+
+def test_a_check_of_what_cannot_be_run_says_why(lnfold):
+    """Cannot tell: what is missing, and the option that settles it; a wrong name is bad usage."""
+    prefix = ROOT / "tests" / "checkpoint" / "fixtures" / "keras3" / "objects"
+
+    for arguments in ((), ("--network", "actor")):
+        message = one_sentence(lnfold("check", prefix, *arguments), 4)
+        assert "network actor of" in message
+        assert (
+            "cannot be run: the order of dense layer, norm and activation is not known" in message
+        )
+        assert "--order" in message
+    assert lnfold("check", prefix, "--network", "nobody").code == 2
