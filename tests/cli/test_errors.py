@@ -86,7 +86,7 @@ def test_inputs_of_the_wrong_width_say_the_right_one(lnfold, samples, tmp_path):
     np.save(tmp_path / "in.npy", np.zeros((4, 7), np.float32))
     result = lnfold("inspect", samples / "cartpole_actor", "--inputs", tmp_path / "in.npy")
 
-    assert "5 wide" in one_sentence(result, 2)
+    assert "is [rows, 5]" in one_sentence(result, 2)
 
 
 def test_a_pickled_array_is_refused(lnfold, samples, tmp_path):
@@ -167,7 +167,7 @@ def test_a_check_of_what_cannot_be_run_says_why(lnfold):
         message = one_sentence(lnfold("check", prefix, *arguments), 4)
         assert "network actor of" in message
         assert (
-            "cannot be run: the order of dense layer, norm and activation is not known" in message
+            "cannot be run: the order of dense layer, norm and activation is" in message
         )
         assert "--order" in message
     assert lnfold("check", prefix, "--network", "nobody").code == 2
