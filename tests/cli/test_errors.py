@@ -166,8 +166,6 @@ def test_a_check_of_what_cannot_be_run_says_why(lnfold):
     for arguments in ((), ("--network", "actor")):
         message = one_sentence(lnfold("check", prefix, *arguments), 4)
         assert "network actor of" in message
-        assert (
-            "cannot be run: the order of dense layer, norm and activation is" in message
-        )
+        assert "cannot be run: the order of dense layer, norm and activation is" in message
         assert "--order" in message
     assert lnfold("check", prefix, "--network", "nobody").code == 2

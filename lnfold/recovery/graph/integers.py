@@ -27,7 +27,16 @@ from lnfold.recovery.graph.node import Node
 
 LONGEST: Final = 64  # elements of a tensor that says a shape
 LARGEST: Final = 2**63 - 1  # of the int64 that they are
+_UNCHANGED: Final = ("Identity", "Cast")  # the first names of rows that keep integers
 _ROWS: Final = (Family.ELEMENTWISE, Family.REDUCTION, Family.LAYOUT, Family.INDEXING, Family.SHAPE)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An axis of a tensor."""
+
+    tensor: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,10 +46,13 @@ class PartlyKnown:
     Attributes:
         values: Python's integers, which are as large as they are; 1 where nothing is known.
         known: which of them are.
+        axes: of one that is not known, the Axis whose length it is, None where that is not
+            known either.
     """
 
     values: Array
     known: Array
+    axes: Array
 
     @property
     def integers(self) -> Integers:
@@ -56,15 +68,18 @@ def of_constant(node: Node) -> PartlyKnown | None:
     array = node.constant()
     if array.dtype.kind not in "iu" or array.size > LONGEST:
         return None
-    return PartlyKnown(array.astype(object), np.ones(array.shape, bool))
+    return PartlyKnown(array.astype(object), np.ones(array.shape, bool), np.full(array.shape, None))
 
 
-def of_shape(shape: Shape | None) -> PartlyKnown | None:
-    """What a Shape operation delivers."""
+def of_shape(tensor: str, shape: Shape | None) -> PartlyKnown | None:
+    """What a Shape operation delivers of a tensor."""
     if shape is None or len(shape) > LONGEST:
         return None
+    axes = np.full(len(shape), None)
+    for axis, length in enumerate(shape):
+        axes[axis] = Axis(tensor, axis) if length is None else None
     known = np.array([one is not None for one in shape], bool)
-    return PartlyKnown(np.array([1 if one is None else one for one in shape], object), known)
+    return PartlyKnown(np.array([1 if one is None else one for one in shape], object), known, axes)
 
 
 def computes_integers(node: Node) -> bool:
@@ -89,8 +104,11 @@ def partly_computed(
     sized = tuple(one or 0 for one in shape or ())
     if shape is None or None in shape or math.prod(sized) > LONGEST:
         return None
+    axes: Array = np.full(sized, None)
     if row.family is Family.ELEMENTWISE:
         known = np.broadcast_to(_all_of([one.known for one in given]), sized)
+        if row.names[0] in _UNCHANGED:
+            axes = given[0].axes
     else:
         moved = range(len(given))[row.moved]
         if not all(one.known.all() for place, one in enumerate(given) if place not in moved):
@@ -105,10 +123,14 @@ def partly_computed(
                 given[place].known if place in moved else one for place, one in enumerate(values)
             ]
             known = _plain(row.compute(attributes, *masks)).astype(bool)
+            marks = [
+                given[place].axes if place in moved else one for place, one in enumerate(values)
+            ]
+            axes = _plain(row.compute(attributes, *marks))
     found = _plain(row.compute(attributes, *values)).astype(object)
     fits = np.array([type(one) is int and abs(one) <= LARGEST for one in found.ravel().tolist()])
     known = known & fits.reshape(found.shape).astype(bool)
-    return PartlyKnown(np.where(known, found, 1).astype(object), known)
+    return PartlyKnown(np.where(known, found, 1).astype(object), known, axes)
 
 
 def _plain(found: Array | tuple[Array, ...]) -> Array:

@@ -7,6 +7,7 @@ and for a shape of unknown rank.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -137,7 +138,43 @@ class Shapes:
         except (ArithmeticError, LookupError, TypeError, ValueError):
             return None  # operands that do not fit: whoever computes it says so
         index = int(tensor.partition(":")[2] or 0)
-        return found[index] if index < len(found) else None
+        shape = found[index] if index < len(found) else None
+        if node.op == "Reshape" and shape is not None and shape.count(None) > 1:
+            return self._with_the_rest(node, shape)
+        return shape
+
+    def _with_the_rest(self, node: Node, shape: tuple[int | None, ...]) -> Shape:
+        """What a Reshape delivers whose target is the lengths of open axes of its operand, and
+        −1: what is left for that is what the other axes hold."""
+        target = self._deeper(self._integers, node.inputs[1])
+        before = self._shapes.known(node.inputs[0])
+        if target is None or before is None or target.values.ndim != 1:
+            return shape
+        name = self._named(node.inputs[0])
+        kept = [one[1] for one in target.axes.tolist() if one is not None and one[0] == name]
+        rest = [length for axis, length in enumerate(before) if axis not in kept]
+        wanted = target.values[target.known].tolist()
+        asked = math.prod(one for one in wanted if one != -1)
+        size = math.prod(length or 0 for length in rest)
+        if wanted.count(-1) != 1 or len(set(kept)) < len(kept) or not size or not asked:
+            return shape
+        if len(kept) + len(wanted) < len(shape) or size % asked:
+            return shape
+        free = [
+            place
+            for place, one in enumerate(target.values.tolist())
+            if target.known[place] and one == -1
+        ]
+        return tuple(size // asked if place in free else one for place, one in enumerate(shape))
+
+    def _named(self, tensor: str) -> str:
+        """The name of a tensor, or of the one that it hands on."""
+        for _ in range(_DEEPEST):
+            node = self._graph.node(tensor)
+            if node.op not in ("Identity", "StopGradient") or not node.inputs:
+                break
+            tensor = node.inputs[0]
+        return tensor
 
     def _vector_of(self, tensor: str) -> Integers:
         found = self._deeper(self._integers, tensor)
@@ -162,7 +199,8 @@ class Shapes:
         if node.is_constant:
             return of_constant(node)
         if node.op == "Shape" and node.inputs:
-            return of_shape(self._deeper(self._shapes, node.inputs[0]))
+            shape = self._deeper(self._shapes, node.inputs[0])
+            return of_shape(self._named(node.inputs[0]), shape)
         if not computes_integers(node) or ":" in tensor:
             return None
         row = OPERATIONS[node.op]

@@ -18,7 +18,7 @@ from lnfold.network.running.run import run
 from lnfold.network.running.run_inputs import observations_at_a_time
 from lnfold.network.serialise import from_json, to_json
 from tests.recovery.made import patterns, recovered
-from tests.recovery.proto import constant, node, placeholder, variable
+from tests.recovery.proto import constant, integer, node, placeholder, variable
 
 
 def made(width: int, *layers: Rearrange) -> Network:
@@ -140,3 +140,39 @@ def test_rows_at_a_time_are_the_fewest_that_can_be_run(data: st.DataObject):
     for fewer in range(1, least):
         with pytest.raises(UsageError):
             run(network, np.zeros((fewer, width)))
+
+
+def flattened(sizes: tuple[int | None, ...], *target: str) -> tuple[bytes, ...]:
+    """tf.layers.flatten: a reshape to [tf.shape(x)[0], -1], from the graph's own nodes."""
+    return (
+        placeholder("x", sizes),
+        node("shape", "Shape", "x"),
+        constant("zero", [0], "i4"),
+        constant("one", [1], "i4"),
+        constant("rest", -1, "i4"),
+        node(
+            "batch", "StridedSlice", "shape", "zero", "one", "one", shrink_axis_mask=integer(3, 1)
+        ),
+        node("target", "Pack", *target),
+        node("flat", "Reshape", "x", "target"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "target", "found"),
+    [
+        ((None, 4, 3), ("batch", "rest"), (None, 12)),
+        ((None, 5), ("batch", "rest"), (None, 5)),
+        ((None, None, 3), ("batch", "rest"), (None, None)),
+        ((None, 4, 3), ("rest", "batch"), (12, None)),
+        ((None, 4, 3), ("batch", "batch"), (None, None)),
+        ((None, 4, 3), ("rest", "rest"), (None, None)),
+    ],
+)
+def test_what_is_left_for_minus_one_is_what_the_other_axes_hold(
+    tmp_path: Path, sizes, target, found
+):
+    """Where all open axes are named in the target, and each of them once."""
+    read = patterns(tmp_path, {}, *flattened(sizes, *target))
+
+    assert read.constants.passage.shapes.shape("flat") == found
