@@ -151,7 +151,9 @@ class Shapes:
         if target is None or before is None or target.values.ndim != 1:
             return shape
         name = self._named(node.inputs[0])
-        kept = [one[1] for one in target.axes.tolist() if one is not None and one[0] == name]
+        kept = [
+            one.number for one in target.axes.tolist() if one is not None and one.tensor == name
+        ]
         rest = [length for axis, length in enumerate(before) if axis not in kept]
         wanted = target.values[target.known].tolist()
         asked = math.prod(one for one in wanted if one != -1)
@@ -160,12 +162,11 @@ class Shapes:
             return shape
         if len(kept) + len(wanted) < len(shape) or size % asked:
             return shape
-        free = [
-            place
-            for place, one in enumerate(target.values.tolist())
-            if target.known[place] and one == -1
-        ]
-        return tuple(size // asked if place in free else one for place, one in enumerate(shape))
+        known = zip(target.values.tolist(), target.known.tolist(), strict=True)
+        free = [is_known and one == -1 for one, is_known in known]
+        return tuple(
+            size // asked if is_free else one for is_free, one in zip(free, shape, strict=True)
+        )
 
     def _named(self, tensor: str) -> str:
         """The name of a tensor, or of the one that it hands on."""
