@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -21,6 +22,7 @@ from lnfold.relations.ranges.box import Box
 from lnfold.relations.ranges.box_choice import box_of_arrays, box_of_numbers
 from tests.relations.random_networks import (
     activation,
+    batch_norm,
     dense,
     epsilons,
     generator_of,
@@ -28,6 +30,7 @@ from tests.relations.random_networks import (
     network,
     norm,
     normalised_network,
+    parameter,
     seeds,
 )
 
@@ -232,3 +235,35 @@ def test_a_copy_with_an_activation_more_is_compared_by_its_parameters():
     (found,) = copy_differences([source, copy])
 
     assert (found.copy, found.source, found.equal) == ("target_actor", "actor", True)
+
+
+def test_statistics_count_as_initial_only_where_all_of_them_are():
+    """A mean of zeros and a variance of ones: both, and every unit of both."""
+    generator = generator_of(3)
+    given = batch_norm("n", "d", generator, 4)
+    zeros, ones = np.zeros(4), np.ones(4)
+    moved, spread_out = np.array([0, 0, 0, 0.1]), np.array([1, 1, 1, 1.5])
+    for mean, variance, initial in (
+        (zeros, ones, True),
+        (moved, ones, False),
+        (zeros, spread_out, False),
+    ):
+        layer = replace(
+            given, moving_mean=parameter(mean, "mean"), moving_variance=parameter(variance, "var")
+        )
+        kernel = generator.normal(size=(3, 4))
+        net = network([dense("d", "x", kernel, None), layer], 3)
+        (pair,) = pairs(net)
+        seen = {one.sign for one in signs(pair, None)}
+        assert (Sign.STATISTICS_INITIAL in seen) == initial
+
+
+def test_a_box_may_reach_to_the_largest_float32_and_no_further():
+    """The largest number is an input like any other; the next one of float64 is not."""
+    largest = float(np.finfo(np.float32).max)
+    net = network([dense("d", "x", np.ones((2, 1)), None)], 2)
+    for low, high in ((-largest, -largest), (largest, largest), (-largest, largest)):
+        box_of_numbers(net, low, high)
+    for low, high in ((-np.inf, -2 * largest), (2 * largest, np.inf)):
+        with pytest.raises(UsageError):
+            box_of_numbers(net, low, high)

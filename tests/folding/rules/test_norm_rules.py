@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lnfold.folding.rules.batch_norm import _idle
 from lnfold.folding.rules.beta_forward import BETA_FORWARD
 from lnfold.folding.rules.centre import CENTRE
 from lnfold.folding.rules.constant_units import CONSTANT_UNITS
@@ -16,7 +17,7 @@ from lnfold.folding.rules.gamma_forward import GAMMA_FORWARD
 from lnfold.folding.rules.sign import SIGN
 from lnfold.folding.rules.threshold import THRESHOLD
 from lnfold.network.operations.activations import FUNCTIONS
-from lnfold.network.records.layers import Dense, LayerNorm, Norm, RMSNorm
+from lnfold.network.records.layers import BatchNorm, Dense, LayerNorm, Norm, RMSNorm
 from tests.folding.build import Builder
 from tests.folding.cases import (
     CASES,
@@ -282,3 +283,18 @@ def test_a_threshold_replaces_beta_behind_a_relu() -> None:
     check()
 
     assert min(seen["applied"], seen["refused"]) >= 10
+
+
+def test_a_batch_norm_does_nothing_only_where_every_unit_is_left_alone() -> None:
+    """A gain of one number that is not 1, or a shift of one that is not 0, is something to do."""
+    build = Builder()
+    x = build.input(3)
+    build.batch_norm(build.dense(x, 4))
+    norm = build.layers[-1]
+    assert isinstance(norm, BatchNorm)
+    ones, zeros = np.ones(4), np.zeros(4)
+    one_off = np.array([1, 1, 1, 1.01])
+
+    assert _idle(norm, ones, zeros)
+    assert not _idle(norm, one_off, zeros)
+    assert not _idle(norm, ones, one_off - 1)

@@ -13,7 +13,7 @@ from lnfold.network.records.pairs import pairs
 from lnfold.network.running.run import run
 from lnfold.recovery.recover import recover
 from lnfold.relations.freedom.independent import independence
-from lnfold.relations.freedom.symmetries import Symmetry
+from lnfold.relations.freedom.symmetries import Symmetry, _factors_passing
 from lnfold.relations.ranges.homogeneous import lift
 from lnfold.relations.ranges.interval_bounds import reaches
 from lnfold.relations.ranges.units import Verdict, describe_units
@@ -317,3 +317,13 @@ def test_no_number_is_called_independent_that_is_not(function, gamma):
         exact += count.independent == found
     if gamma != "zero" and not (function == "relu6" and gamma == "large"):
         assert exact >= 5
+
+
+@pytest.mark.parametrize(("beta", "passes"), [(5.9, 1), (6.1, 0)])
+def test_a_factor_passes_relu6_where_the_unit_stays_below_six(beta, passes):
+    """|gamma|·√(n − 1) + beta is the most that a unit can be: at 6 the clip begins."""
+    gamma = np.full(5, 100.0)
+    gamma[2] = 1e-6
+    betas = np.where(np.arange(5) == 2, beta, 0.0)
+
+    assert _factors_passing("relu6", norm("n", "d", gamma, betas), 5) == passes

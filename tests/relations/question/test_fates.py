@@ -40,6 +40,7 @@ from tests.relations.random_networks import (
     generator_of,
     network,
     norm,
+    parameter,
 )
 
 UNITS = 4
@@ -465,3 +466,17 @@ def test_equal_columns_deliver_beta_with_and_without_a_bias(bias):
     assert told(network(layers, UNITS)) is True
     layers[0] = dense("d", "x", kernel + np.eye(UNITS), bias)
     assert told(network(layers, UNITS)) is False
+
+
+def test_a_beta_stays_whatever_few_of_its_numbers_are_not_zero():
+    """One number is enough; all of them zero are nothing."""
+    net = built(LayerNorm, "dense", "tanh")
+    for number, fate in ((0.5, Fate.STAYS), (0.0, Fate.GONE)):
+        beta = np.where(np.arange(UNITS) == 1, number, 0.0)
+        layers = tuple(
+            replace(one, beta=parameter(beta, "beta")) if isinstance(one, LayerNorm) else one
+            for one in net.layers
+        )
+        changed = replace(net, layers=layers)
+        (pair,) = pairs(changed)
+        assert fates(changed, pair).beta is fate

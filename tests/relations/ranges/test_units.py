@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from lnfold.checkpoint import open_checkpoint
 from lnfold.folding.editing.steps import Applied, Setting
 from lnfold.folding.rules.constant_units import constant_units
-from lnfold.network.records.layers import Activation, Clip, Network, Standardize
+from lnfold.network.records.layers import (
+    Activation,
+    Clip,
+    LayerNorm,
+    Network,
+    RMSNorm,
+    Standardize,
+)
 from lnfold.network.records.pairs import pairs
 from lnfold.network.running.run import run
 from lnfold.recovery.recover import recover
@@ -225,3 +232,17 @@ def test_the_deepq_network_has_four_units_that_are_always_on(real):
     on = np.array([one is Verdict.ALWAYS_ON for one in units.verdicts])
     assert (units.firing[on] == 1).all()
     assert all(isinstance(one, Activation) for one in net.consumers(pairs(net)[0].norm.name))
+
+
+@pytest.mark.parametrize("kind", [LayerNorm, RMSNorm])
+def test_a_norm_without_a_dense_layer_in_front_is_bounded_by_its_own_size(kind):
+    """|z| ≤ √(n − 1) for LayerNorm, √n for RMSNorm, and an input brings that about."""
+    units = 5
+    net = network([norm("n", "x", None, None, 0.0, kind)], units)
+    box = reaches(net, None)["n"].box
+    most = np.sqrt(units - (kind is LayerNorm))
+    reached = run(net, np.eye(units), np.float64)["n"].max()
+
+    np.testing.assert_allclose(box.high, most, rtol=1e-12)
+    np.testing.assert_allclose(box.low, -most, rtol=1e-12)
+    np.testing.assert_allclose(reached, most, rtol=1e-12)
