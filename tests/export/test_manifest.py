@@ -24,6 +24,8 @@ from lnfold.network.manifest.version_1 import upgraded
 from lnfold.network.running.run import run
 from lnfold.recovery.recover import recover
 from tests.export.archives import read_archive
+from tests.network.kept import kept
+from tests.recovery.recovered import FIXTURES, opened_recovery
 
 Json = Any
 Path_ = tuple[Any, ...]
@@ -191,3 +193,20 @@ def test_manifests_of_version_1_are_read():
     assert joined["given"] == [12]
     assert (open_one["stateful"], fixed["stateful"]) == (True, False)
     assert upgraded(new) == new
+
+
+def test_every_recovered_network_survives_its_manifest():
+    """Written as strict JSON and read back it is the same: records, facts, arrays."""
+    compared = 0
+    for folder in sorted((FIXTURES / "tf1").iterdir()):
+        checkpoint, found = opened_recovery(folder / "model.ckpt")
+        for network in found.networks:
+            if not network.complete:
+                continue
+            again = kept(network)
+            for one, other in zip(network.layers, again.layers, strict=True):
+                for (_, left), (_, right) in zip(one.parameters(), other.parameters(), strict=True):
+                    np.testing.assert_array_equal(left.array, right.array)
+                    compared += 1
+        checkpoint.close()
+    assert compared > 200

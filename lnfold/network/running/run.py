@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lnfold.errors import UsageError
 from lnfold.network.operations.activations import FUNCTIONS
 from lnfold.network.records.layers import (
     LSTM,
@@ -42,6 +41,7 @@ from lnfold.network.records.layers import (
 from lnfold.network.records.settled import expect_complete
 from lnfold.network.running.deferred_steps import DEFERRED_STEPS
 from lnfold.network.running.lstm_steps import lstm_step
+from lnfold.network.running.rearrange_step import rearrange_step
 from lnfold.network.running.run_inputs import as_rows, joins_rows, matched_inputs
 
 Step = Callable[..., Array]
@@ -227,28 +227,6 @@ def _slice(layer: Slice, dtype: type, shuffle: Shuffle) -> Step:
     return lambda x: x[..., layer.start : layer.stop]
 
 
-def _rearrange(layer: Rearrange, dtype: type, shuffle: Shuffle) -> Step:
-    many, size = len(layer.taken), math.prod(layer.taken)
-
-    def step(x: Array) -> Array:
-        if x.ndim > many and x.shape[-many:] == layer.taken:
-            left = x.shape[:-many]
-        elif x.size % size:
-            raise UsageError(
-                f"{x.size // x.shape[-1]} rows are no whole number of observations: "
-                f"'{layer.name}' takes {layer.taken} at a time"
-            )
-        else:  # rows that follow each other
-            left = (x.size // size,)
-        whole = x.reshape(*left, *layer.taken)
-        if layer.order is not None:
-            kept = range(len(left))
-            whole = whole.transpose(*kept, *(len(left) + axis for axis in layer.order))
-        return np.ascontiguousarray(whole).reshape(*left, *layer.given)
-
-    return step
-
-
 def _centre(layer: Centre, dtype: type, shuffle: Shuffle) -> Step:
     def step(x: Array) -> Array:
         order = slice(None) if shuffle is None else shuffle.permutation(x.shape[-1])
@@ -290,7 +268,7 @@ _STEPS: dict[type[Layer], Callable[..., Step]] = {
     Affine: _affine,
     Clip: _clip,
     LSTM: lstm_step,
-    Rearrange: _rearrange,
+    Rearrange: rearrange_step,
     **DEFERRED_STEPS,
 }
 

@@ -157,17 +157,17 @@ def numbers_lost_without(net: Network) -> int:
     ours = {("d", "bias"), ("n", "gamma"), ("n", "beta")}
     columns: dict[tuple[str, str], np.ndarray] = {}
     for index, layer in enumerate(net.layers):
-        for role, parameter in layer.parameters():
+        for role, one in layer.parameters():
             if role in ("moving_mean", "moving_variance"):
                 continue
             slopes = []
-            for place in range(parameter.array.size):
+            for place in range(one.array.size):
                 sides = []
                 for step in (1e-5, -1e-5):
-                    moved = parameter.array.astype(np.float64).copy()
+                    moved = one.array.astype(np.float64).copy()
                     moved.flat[place] += step
                     layers = list(net.layers)
-                    layers[index] = replace(layer, **{role: Parameter(moved, parameter.variables)})
+                    layers[index] = replace(layer, **{role: Parameter(moved, one.variables)})
                     varied = replace(net, layers=tuple(layers))
                     sides.append(run(varied, x, np.float64)[net.outputs[0]])
                 slopes.append((sides[0] - sides[1]).ravel() / 2e-5)

@@ -1,46 +1,16 @@
-"""Networks as JSON and as diagrams."""
+"""Networks as diagrams."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lnfold.errors import GraphError
 from lnfold.network.facts.evidence import Fact, Source
 from lnfold.network.records.layers import Activation, Dense, Input, Network, Parameter
-from lnfold.network.serialise import from_json, to_json
 from lnfold.report.words.diagram import Format, diagram
 from tests.recovery.recovered import FIXTURES, opened_recovery
-
-CHAINS = sorted((FIXTURES / "tf1").iterdir())
-
-
-def test_every_recovered_network_survives_json():
-    """Written as strict JSON and read back it is the same: records, facts, arrays."""
-    compared = 0
-    for folder in CHAINS:
-        checkpoint, found = opened_recovery(folder / "model.ckpt")
-        for network in found.networks:
-            text = json.dumps(to_json(network), allow_nan=False, sort_keys=True)
-            again = from_json(json.loads(text), lambda name, held=checkpoint: held[name].read())
-            assert to_json(again) == to_json(network)
-            for one, other in zip(network.layers, again.layers, strict=True):
-                for (_, left), (_, right) in zip(one.parameters(), other.parameters(), strict=True):
-                    np.testing.assert_array_equal(left.array, right.array)
-                    compared += 1
-        checkpoint.close()
-    assert compared > 200
-
-
-@pytest.mark.parametrize("text", ["{}", '{"name": 1}', '{"name": "a", "inputs": 3}'])
-def test_other_json_is_refused(text: str):
-    """What lnfold did not write is an error of lnfold's."""
-    with pytest.raises(GraphError, match="no network that lnfold wrote"):
-        from_json(json.loads(text), lambda name: np.zeros(0))
-
 
 HOSTILE = 'a"]; <script>alert(1)</script> %% end\n`x`\\'
 
