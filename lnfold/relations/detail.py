@@ -20,9 +20,10 @@ from lnfold.relations.ranges.box import Box
 from lnfold.relations.ranges.corners import Watch
 from lnfold.relations.ranges.homogeneous import Lifted, lift
 from lnfold.relations.ranges.inside import Inside, inside
-from lnfold.relations.ranges.interval_bounds import Reach, reaches
+from lnfold.relations.ranges.interval_bounds import reaches
 from lnfold.relations.ranges.min_std import LeastDeviation, least_deviation
 from lnfold.relations.ranges.observed import held_least
+from lnfold.relations.ranges.reach import Reach
 from lnfold.relations.ranges.units import Units, describe_units
 from lnfold.relations.sensitivity.conditioning import Conditioning, conditioning
 from lnfold.relations.sensitivity.lipschitz import Steepness, steepness

@@ -168,7 +168,10 @@ class Network:
 
     def widths(self) -> dict[str, int]:
         """The units of every value, 0 where nothing says it; GraphError where layers clash."""
-        return {name: shape[-1] or 0 for name, shape in self.shapes().items()}
+        widths = {one.name: one.width for one in self.inputs}
+        for layer in self.layers:
+            widths[layer.name] = layer.output_width([widths[name] for name in layer.inputs])
+        return widths
 
     def width(self, value: str) -> int:
         """The units of a value; GraphError where layers clash."""

@@ -103,7 +103,8 @@ def run(
 
 def _block(values: Iterable[Array]) -> int:
     """How many observations hold BLOCK_ROWS rows or so."""
-    return max(1, BLOCK_ROWS // max(max(math.prod(one.shape[1:-1]) for one in values), 1))
+    long = max(math.prod(one.shape[1:-1]) if one.ndim > 2 else 1 for one in values)
+    return max(1, BLOCK_ROWS // max(long, 1))
 
 
 def run_rows(

@@ -19,7 +19,7 @@ import numpy as np
 
 from lnfold.network.records.layers import BatchNorm, Dense, Network, Norm
 from lnfold.relations.ranges.homogeneous import vector
-from lnfold.relations.ranges.interval_bounds import Reach
+from lnfold.relations.ranges.reach import Reach
 
 Array = np.ndarray
 

@@ -10,14 +10,15 @@ Interval arithmetic, after Moore, Interval Analysis (1966); norms by ``unit_rang
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from lnfold.network.operations.activations import FUNCTIONS
+from lnfold.network.records.deferred import Carried, Deviation, Divided, TriangleDeviation
 from lnfold.network.records.layers import (
+    LSTM,
     Activation,
     Add,
     Affine,
@@ -31,59 +32,23 @@ from lnfold.network.records.layers import (
     Multiply,
     Network,
     Norm,
-    Parameter,
+    PRelu,
+    Rearrange,
     RMSNorm,
     Slice,
     Standardize,
 )
+from lnfold.network.records.not_known import NotKnown
+from lnfold.relations.ranges.activation_bounds import activated, bent
 from lnfold.relations.ranges.box import Box
 from lnfold.relations.ranges.corners import Watch
 from lnfold.relations.ranges.homogeneous import lift, vector
-from lnfold.relations.ranges.unit_ranges import Bound, normalised_ranges
+from lnfold.relations.ranges.reach import Reach, boxed, spread
+from lnfold.relations.ranges.unit_ranges import normalised_ranges
 
 Array = np.ndarray
 
-# fmt: off
-_RISING: Final = frozenset([
-    "identity", "relu", "relu6", "leaky_relu", "elu", "selu", "tanh", "sigmoid", "softplus",
-    "softsign", "exp", "hard_sigmoid",
-])
-# fmt: on
-# activations that fall up to a place and rise after it: both numbers rounded down
-_LEAST: Final = {
-    "abs": 0.0,
-    "swish": -0.2785,
-    "gelu": -0.17,
-    "gelu_tanh": -0.1701,
-    "mish": -0.3089,
-    "hard_swish": -0.375,
-}  # fmt: skip
-_TURNED: Final = {
-    "abs": 0.0, "swish": -1.2785, "gelu": -0.752, "gelu_tanh": -0.7525, "mish": -1.1925,
-    "hard_swish": -1.5,
-}  # fmt: skip
-
 _SEARCHED: Final = 16  # units up to which a box that is not free is searched
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Reach:
-    """A box that holds all that a value can be.
-
-    Attributes:
-        box: the bounds of each unit.
-        sources: the inputs of the network that it depends on; empty unless the box is free.
-        normalised: for a norm that reads a dense layer, infimum and supremum of z, before
-            gamma and beta.
-    """
-
-    box: Box
-    sources: frozenset[str] = frozenset()
-    normalised: tuple[Bound, Bound] | None = None
-
-    @property
-    def free(self) -> bool:
-        return bool(self.sources)
 
 
 def reaches(
@@ -111,64 +76,74 @@ def reaches(
 def _reach(
     network: Network, layer: Layer, found: Mapping[str, Reach], watch: Watch | None
 ) -> Reach | None:
-    reads = [found[name] for name in layer.inputs]
-    first = reads[0]
-    if isinstance(layer, Dense):
-        kernel = layer.kernel.array.astype(np.float64)
-        bias = vector(layer.bias, layer.units, 0.0)
-        low = -first.box.affine_maximum(-kernel, -bias)
-        return _boxed(low, first.box.affine_maximum(kernel, bias))
     if isinstance(layer, LayerNorm | RMSNorm):
         return _normalised(network, layer, found, watch)
-    if isinstance(layer, BatchNorm):
-        return _batch_normalised(layer, first)
-    if isinstance(layer, Standardize):
-        mean, scale = _spread(layer.mean, first), 1 / _spread(layer.deviation, first)
-        return _scaled(first, scale, -mean * scale)
-    if isinstance(layer, Affine):
-        width = first.box.width
-        return _scaled(first, vector(layer.scale, width, 1.0), vector(layer.shift, width, 0.0))
-    if isinstance(layer, Clip):
-        width = first.box.width
-        low, high = vector(layer.low, width, -np.inf), vector(layer.high, width, np.inf)
-        ends = [np.minimum(np.maximum(end, low), high) for end in (first.box.low, first.box.high)]
-        return _boxed(ends[0], ends[1], first.sources)
-    if isinstance(layer, Activation):
-        return _activated(layer, first)
-    if isinstance(layer, Concat):
-        return _joined(reads)
-    if isinstance(layer, Add):
-        low = np.sum(np.broadcast_arrays(*(one.box.low for one in reads)), axis=0)
-        return _boxed(low, np.sum(np.broadcast_arrays(*(one.box.high for one in reads)), axis=0))
-    if isinstance(layer, Slice):
-        part = slice(layer.start, layer.stop)
-        return _boxed(first.box.low[part], first.box.high[part], first.sources)
-    if isinstance(layer, Centre):
-        # the mean holds the unit itself: of unit i's own range 1 − 1/n is left
-        kernel = np.eye(first.box.width) - 1 / first.box.width
-        nothing = np.zeros(first.box.width)
-        low = -first.box.affine_maximum(-kernel, nothing)
-        return _boxed(low, first.box.affine_maximum(kernel, nothing))
-    if isinstance(layer, Multiply):
-        return _multiplied(reads)
-    return None
+    rule = BOUNDS.get(type(layer))
+    return None if rule is None else rule(layer, *(found[name] for name in layer.inputs))
 
 
-def _boxed(low: Array, high: Array, sources: frozenset[str] = frozenset()) -> Reach | None:
-    if np.isnan(low).any() or np.isnan(high).any():
-        return None
-    return Reach(Box(low, high), sources)
+def _dense(layer: Dense, x: Reach) -> Reach | None:
+    kernel = layer.kernel.array.astype(np.float64)
+    bias = vector(layer.bias, layer.units, 0.0)
+    low = -x.box.affine_maximum(-kernel, -bias)
+    return boxed(low, x.box.affine_maximum(kernel, bias))
 
 
-def _spread(parameter: Parameter, reach: Reach) -> Array:
-    return vector(parameter, reach.box.width, 0.0)
+def _standardized(layer: Standardize, x: Reach) -> Reach | None:
+    mean, scale = spread(layer.mean, x), 1 / spread(layer.deviation, x)
+    return _scaled(x, scale, -mean * scale)
+
+
+def _affine(layer: Affine, x: Reach) -> Reach | None:
+    width = x.box.width
+    return _scaled(x, vector(layer.scale, width, 1.0), vector(layer.shift, width, 0.0))
+
+
+def _clipped(layer: Clip, x: Reach) -> Reach | None:
+    width = x.box.width
+    low, high = vector(layer.low, width, -np.inf), vector(layer.high, width, np.inf)
+    ends = [np.minimum(np.maximum(end, low), high) for end in (x.box.low, x.box.high)]
+    return boxed(ends[0], ends[1], x.sources)
+
+
+def _added(layer: Add, *reads: Reach) -> Reach | None:
+    low = np.sum(np.broadcast_arrays(*(one.box.low for one in reads)), axis=0)
+    return boxed(low, np.sum(np.broadcast_arrays(*(one.box.high for one in reads)), axis=0))
+
+
+def _sliced(layer: Slice, x: Reach) -> Reach | None:
+    part = slice(layer.start, layer.stop)
+    return boxed(x.box.low[part], x.box.high[part], x.sources)
+
+
+def _centred(layer: Centre, x: Reach) -> Reach | None:
+    """The mean holds the unit itself: of unit i's own range 1 − 1/n is left."""
+    kernel = np.eye(x.box.width) - 1 / x.box.width
+    nothing = np.zeros(x.box.width)
+    low = -x.box.affine_maximum(-kernel, nothing)
+    return boxed(low, x.box.affine_maximum(kernel, nothing))
+
+
+def _rearranged(layer: Rearrange, x: Reach) -> Reach | None:
+    """A unit's box covers all rows: what is delivered lies in those of what it is made of."""
+    ends = []
+    for end, least in ((x.box.low, True), (x.box.high, False)):
+        if layer.taken[-1] != end.size:  # rows are read one after another
+            whole = np.full(layer.taken, end.min() if least else end.max())
+        else:
+            whole = np.broadcast_to(end, layer.taken)
+        if layer.order is not None:
+            whole = whole.transpose(layer.order)
+        rows = whole.reshape(-1, layer.units)
+        ends.append(rows.min(axis=0) if least else rows.max(axis=0))
+    return boxed(ends[0], ends[1])
 
 
 def _scaled(reach: Reach, scale: Array, shift: Array) -> Reach | None:
     with np.errstate(invalid="ignore"):
         ends = np.stack([reach.box.low * scale, reach.box.high * scale])
     ends[:, scale == 0] = 0.0  # not NaN for 0·∞: a scale of zero leaves the shift alone
-    return _boxed(ends.min(axis=0) + shift, ends.max(axis=0) + shift, reach.sources)
+    return boxed(ends.min(axis=0) + shift, ends.max(axis=0) + shift, reach.sources)
 
 
 def _normalised(
@@ -208,44 +183,42 @@ def _batch_normalised(norm: BatchNorm, reach: Reach) -> Reach | None:
     return _scaled(reach, gain, beta - mean * gain)
 
 
-def _activated(layer: Activation, reach: Reach) -> Reach | None:
-    name = layer.function.value
-    if name is None:
-        return None
-    low, high = reach.box.low, reach.box.high
-    if name == "softmax":
-        return _boxed(np.zeros_like(low), np.ones_like(high))
-    if name == "log_softmax":
-        return _boxed(np.full_like(low, -np.inf), np.zeros_like(high))
-    alpha = FUNCTIONS[name].alpha if layer.alpha is None else layer.alpha
-    with np.errstate(all="ignore"):
-        ends = np.stack([FUNCTIONS[name].apply(end, alpha) for end in (low, high)])
-    if name in _RISING and not (name == "leaky_relu" and alpha < 0):
-        return _boxed(ends[0], ends[1], reach.sources)
-    if name in _LEAST and alpha > 0:
-        # falls, then rises: the greatest at an end, the least at an end or at the turn
-        ends = np.where(np.isnan(ends), 0.0, ends)  # −∞·sigmoid(−∞)
-        least = ends.min(axis=0)
-        turning = (low < 0) & (high > _TURNED[name] / alpha)
-        least = np.where(turning, np.minimum(least, _LEAST[name] / alpha), least)
-        return _boxed(least, ends.max(axis=0))
-    return None
-
-
-def _multiplied(reads: list[Reach]) -> Reach | None:
+def _multiplied(layer: Multiply, *reads: Reach) -> Reach | None:
     low, high = reads[0].box.low, reads[0].box.high
     for one in reads[1:]:
         with np.errstate(invalid="ignore"):
             ends = np.stack([a * b for a in (low, high) for b in (one.box.low, one.box.high)])
         ends[np.isnan(ends)] = 0.0  # 0·∞: no product of numbers comes near it but 0
         low, high = ends.min(axis=0), ends.max(axis=0)
-    return _boxed(low, high)
+    return boxed(low, high)
 
 
-def _joined(reads: list[Reach]) -> Reach | None:
+def _joined(layer: Concat, *reads: Reach) -> Reach | None:
     low = np.concatenate([one.box.low for one in reads])
     high = np.concatenate([one.box.high for one in reads])
     sources = [source for one in reads for source in one.sources]
     # two values of one input move together; only different inputs fill the whole box
     free = all(one.free for one in reads) and len(set(sources)) == len(sources)
-    return _boxed(low, high, frozenset(sources) if free else frozenset())
+    return boxed(low, high, frozenset(sources) if free else frozenset())
+
+
+BOUNDS: Final[dict[type[Layer], Callable[..., Reach | None]]] = {
+    Dense: _dense,
+    BatchNorm: _batch_normalised,
+    Standardize: _standardized,
+    Affine: _affine,
+    Clip: _clipped,
+    Activation: activated,
+    PRelu: bent,
+    Concat: _joined,
+    Add: _added,
+    Multiply: _multiplied,
+    Slice: _sliced,
+    Centre: _centred,
+    Rearrange: _rearranged,
+    LSTM: NotKnown("what a state can be after any number of steps"),
+    Deviation: NotKnown("the deviation as a value of its own"),
+    TriangleDeviation: NotKnown("the deviation as a value of its own"),
+    Carried: NotKnown("a value that is carried by its deviation"),
+    Divided: NotKnown("a value that is carried by its deviation"),
+}

@@ -23,8 +23,8 @@ from lnfold.network.records.layers import Activation, BatchNorm, Network
 from lnfold.network.records.pairs import Context, Pair
 from lnfold.relations.ranges.float32_margin import UNIT, float32_margin
 from lnfold.relations.ranges.homogeneous import vector
-from lnfold.relations.ranges.interval_bounds import Reach
 from lnfold.relations.ranges.observed import passed
+from lnfold.relations.ranges.reach import Reach
 from lnfold.relations.ranges.unit_ranges import CLOSE, Bound
 
 Array = np.ndarray

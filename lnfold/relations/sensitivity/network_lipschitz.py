@@ -13,14 +13,16 @@ output unit that was found: a lower estimate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from lnfold.network.operations.activations import FUNCTIONS, SELU_ALPHA, SELU_SCALE
+from lnfold.network.records.deferred import Carried, Deviation, Divided, TriangleDeviation
 from lnfold.network.records.layers import (
+    LSTM,
     Activation,
     Add,
     Affine,
@@ -33,12 +35,15 @@ from lnfold.network.records.layers import (
     LayerNorm,
     Multiply,
     Network,
+    PRelu,
+    Rearrange,
     RMSNorm,
     Slice,
     Standardize,
 )
+from lnfold.network.records.not_known import NotKnown
 from lnfold.relations.ranges.homogeneous import vector
-from lnfold.relations.ranges.interval_bounds import Reach
+from lnfold.relations.ranges.reach import Reach
 from lnfold.relations.sensitivity.lipschitz import Steepness, spectral_norm
 
 Array = np.ndarray
@@ -118,50 +123,74 @@ def _normalised(network: Network, dense: Dense, pairs: Mapping[str, Steepness]) 
 
 def _slope(layer: Layer, reads: list[float], boxes: list[Reach]) -> float:
     """The constant of a layer's value from those of what it reads; infinite if not known."""
+    rule = FACTORS.get(type(layer))
+    found = None if rule is None else rule(layer, reads, boxes)
+    return float(np.inf if found is None else found)
+
+
+def _row_norm(layer: LayerNorm | RMSNorm, reads: list[float], boxes: list[Reach]) -> float:
+    """s is never below √epsilon."""
+    gamma = _largest(vector(layer.gamma, boxes[0].box.width, 1.0))
+    return gamma * _inverse(np.sqrt(layer.epsilon.value or 0.0)) * reads[0]
+
+
+def _batch_norm(layer: BatchNorm, reads: list[float], boxes: list[Reach]) -> float:
     width = boxes[0].box.width
-    first = reads[0]
-    if isinstance(layer, LayerNorm | RMSNorm):
-        # s is never below √epsilon
-        epsilon = layer.epsilon.value or 0.0
-        return _largest(vector(layer.gamma, width, 1.0)) * _inverse(np.sqrt(epsilon)) * first
-    if isinstance(layer, BatchNorm):
-        variance = vector(layer.moving_variance, width, 1.0) + (layer.epsilon.value or 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return _largest(vector(layer.gamma, width, 1.0) / np.sqrt(variance)) * first
-    if isinstance(layer, Standardize):
-        return _inverse(float(np.abs(vector(layer.deviation, width, 1.0)).min())) * first
-    if isinstance(layer, Affine):
-        return _largest(vector(layer.scale, width, 1.0)) * first
-    if isinstance(layer, Clip | Slice | Centre):
-        return first
-    if isinstance(layer, Activation):
-        return _activation(layer) * first
-    if isinstance(layer, Concat):
-        return float(np.sqrt(np.sum(np.square(reads))))
-    if isinstance(layer, Add | Multiply):
-        # a single unit that is spread over all of them counts once for each
-        widest = max(one.box.width for one in boxes)
-        spread = [np.sqrt(widest / one.box.width) for one in boxes]
-        if isinstance(layer, Add):
-            return float(np.sum(np.multiply(spread, reads)))
-        largest = [max(_largest(one.box.low), _largest(one.box.high)) for one in boxes]
-        return float(
-            sum(
-                spread[i] * reads[i] * np.prod([one for j, one in enumerate(largest) if j != i])
-                for i in range(len(reads))
-            )
+    variance = vector(layer.moving_variance, width, 1.0) + (layer.epsilon.value or 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _largest(vector(layer.gamma, width, 1.0) / np.sqrt(variance)) * reads[0]
+
+
+def _standardize(layer: Standardize, reads: list[float], boxes: list[Reach]) -> float:
+    deviation = vector(layer.deviation, boxes[0].box.width, 1.0)
+    return _inverse(float(np.abs(deviation).min())) * reads[0]
+
+
+def _affine(layer: Affine, reads: list[float], boxes: list[Reach]) -> float:
+    return _largest(vector(layer.scale, boxes[0].box.width, 1.0)) * reads[0]
+
+
+def _same(layer: Layer, reads: list[float], boxes: list[Reach]) -> float:
+    return reads[0]
+
+
+def _prelu(layer: PRelu, reads: list[float], boxes: list[Reach]) -> float:
+    return max(1.0, _largest(layer.slopes.array.astype(np.float64))) * reads[0]
+
+
+def _concat(layer: Concat, reads: list[float], boxes: list[Reach]) -> float:
+    return float(np.sqrt(np.sum(np.square(reads))))
+
+
+def _spread_over(boxes: list[Reach]) -> list[float]:
+    """A single unit that is spread over all of them counts once for each."""
+    widest = max(one.box.width for one in boxes)
+    return [float(np.sqrt(widest / one.box.width)) for one in boxes]
+
+
+def _add(layer: Add, reads: list[float], boxes: list[Reach]) -> float:
+    return float(np.sum(np.multiply(_spread_over(boxes), reads)))
+
+
+def _multiply(layer: Multiply, reads: list[float], boxes: list[Reach]) -> float:
+    spread = _spread_over(boxes)
+    largest = [max(_largest(one.box.low), _largest(one.box.high)) for one in boxes]
+    return float(
+        sum(
+            spread[i] * reads[i] * np.prod([one for j, one in enumerate(largest) if j != i])
+            for i in range(len(reads))
         )
-    return float(np.inf)
+    )
 
 
-def _activation(layer: Activation) -> float:
+def _activation(layer: Activation, reads: list[float], boxes: list[Reach]) -> float:
     name = layer.function.value
     if name is None:
         return float(np.inf)
     if name == "leaky_relu":
         alpha = FUNCTIONS[name].alpha if layer.alpha is None else layer.alpha
-        return max(1.0, abs(alpha))
-    return _STEEPEST.get(name, float(np.inf))
+        return max(1.0, abs(alpha)) * reads[0]
+    return _STEEPEST.get(name, float(np.inf)) * reads[0]
 
 
 def _largest(array: Array) -> float:
@@ -171,3 +200,26 @@ def _largest(array: Array) -> float:
 
 def _inverse(value: float) -> float:
     return 1 / value if value > 0 else float(np.inf)
+
+
+FACTORS: Final[dict[type[Layer], Callable[..., float | None]]] = {
+    LayerNorm: _row_norm,
+    RMSNorm: _row_norm,
+    BatchNorm: _batch_norm,
+    Standardize: _standardize,
+    Affine: _affine,
+    Clip: _same,
+    Slice: _same,
+    Centre: _same,
+    Activation: _activation,
+    PRelu: _prelu,
+    Concat: _concat,
+    Add: _add,
+    Multiply: _multiply,
+    Rearrange: NotKnown("rows that are joined or cut move several values at a time"),
+    LSTM: NotKnown("how fast a state can change over any number of steps"),
+    Deviation: NotKnown("the deviation as a value of its own"),
+    TriangleDeviation: NotKnown("the deviation as a value of its own"),
+    Carried: NotKnown("a value that is carried by its deviation"),
+    Divided: NotKnown("a value that is carried by its deviation"),
+}

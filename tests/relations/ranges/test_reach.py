@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lnfold.network.facts.evidence import Fact
 from lnfold.network.operations.activations import FUNCTIONS
@@ -16,16 +18,23 @@ from lnfold.network.records.layers import (
     Centre,
     Clip,
     Concat,
+    Dense,
     Input,
+    LayerNorm,
     Multiply,
     Network,
     Opaque,
+    PRelu,
+    Rearrange,
+    RMSNorm,
     Slice,
     Standardize,
 )
-from lnfold.network.running.run import run
+from lnfold.network.records.not_known import NotKnown
+from lnfold.network.running.run import _STEPS, run
 from lnfold.relations.ranges.box import Box
-from lnfold.relations.ranges.interval_bounds import reaches
+from lnfold.relations.ranges.interval_bounds import BOUNDS, reaches
+from lnfold.relations.sensitivity.network_lipschitz import FACTORS, network_slope
 from tests.relations.random_networks import (
     GIVEN,
     activation,
@@ -138,3 +147,55 @@ def test_batch_norm_with_a_gamma_of_zero_is_its_beta():
     box = reaches(network([layer], 2))["b"].box
     np.testing.assert_array_equal(box.low, layer.beta.array)
     np.testing.assert_array_equal(box.high, layer.beta.array)
+
+
+def test_every_kind_of_layer_has_a_bound_or_says_that_none_is_known():
+    """No kind that runs is forgotten in a table: bounds, factors, derivatives."""
+    normalised = {LayerNorm, RMSNorm}
+    assert BOUNDS.keys() | normalised == _STEPS.keys()
+    assert FACTORS.keys() | {Dense} == _STEPS.keys()
+    unknown = [kind for kind, cell in BOUNDS.items() if isinstance(cell, NotKnown)]
+    assert {kind.kind for kind in unknown} == {
+        *("lstm", "deviation", "triangle_deviation", "carried", "divided")
+    }
+
+
+@given(seeds, st.floats(-2, 2))
+def test_a_prelu_is_bounded_as_the_leaky_relu_that_it_is(seed, slope):
+    """One slope for all units, by either layer: the same boxes, and the same steepest slope."""
+    generator = generator_of(seed)
+    first = dense("d", "x", generator.normal(size=(3, 4)), generator.normal(size=4))
+    slopes = parameter(np.full(4, slope), "slopes")
+    last = dense("e", "a", generator.normal(size=(4, 2)), generator.normal(size=2))
+    leaky = network([first, activation("a", "d", "leaky_relu", slope), last], 3)
+    bent = network([first, PRelu("a", ("d",), "a", slopes), last], 3)
+    boxes = {"x": Box(np.full(3, -1.0), np.full(3, 2.0))}
+    reached = reaches(bent, boxes)
+    values = run(bent, generator.uniform(-1, 2, (200, 3)), np.float64, trace=True)
+
+    for name in ("a", "e"):
+        assert (reached[name].box.low <= values[name].min(axis=0) + 1e-9).all()
+        assert (reached[name].box.high >= values[name].max(axis=0) - 1e-9).all()
+    if slope >= 0:  # a leaky relu that falls has no bound of its own
+        for name in ("a", "e"):
+            other = reaches(leaky, boxes)[name].box
+            np.testing.assert_array_equal(reached[name].box.low, other.low)
+            np.testing.assert_array_equal(reached[name].box.high, other.high)
+    factors = [network_slope(one, reaches(one, boxes), {}, None).bound for one in (leaky, bent)]
+    assert factors[0] == factors[1]
+
+
+@given(seeds, st.booleans())
+def test_axes_that_are_laid_out_otherwise_keep_their_bounds(seed, turned):
+    """Units that take the places of others take their boxes along, over all rows."""
+    generator = generator_of(seed)
+    layer = Rearrange("r", ("x",), "r", (3, 4), (1, 0) if turned else None, (2, 6))
+    net = replace(network([layer], 4), inputs=(Input("x", (None, 3, 4)),))
+    low = generator.normal(size=4)
+    high = low + generator.uniform(0, 1, 4)
+    box = reaches(net, {"x": Box(low, high)})["r"].box
+    values = run(net, generator.uniform(low, high, (50, 3, 4)), np.float64)["r"].reshape(-1, 6)
+
+    assert (box.low <= values.min(axis=0)).all()
+    assert (box.high >= values.max(axis=0)).all()
+    assert np.isfinite(box.low).all()

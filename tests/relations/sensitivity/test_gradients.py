@@ -25,7 +25,7 @@ from lnfold.network.records.layers import (
     Standardize,
 )
 from lnfold.network.running.deferred_steps import DEFERRED_STEPS
-from lnfold.network.running.run import _STEPS, run
+from lnfold.network.running.run import _STEPS, run, run_rows
 from lnfold.relations.sensitivity.gradients import _RULES, NotDifferentiableError, gradients
 from tests.relations.random_networks import (
     activation,
@@ -200,7 +200,7 @@ def test_a_rearrangement_is_taken_back():
     layers[1] = Rearrange("r", ("d",), "r", (12,), None, (3, 4))
     layers[3] = dense("e", "a", generator.normal(size=(4, 2)), None)
     net = network(layers, 6)
-    values = run(net, np.ones((2, 6)), np.float64, trace=True)
+    values = run_rows(net, np.ones((2, 6)), np.float64, trace=True)
     with pytest.raises(NotDifferentiableError, match="rows"):
         gradients(net, values, "e", 0)
 
