@@ -77,8 +77,10 @@ def matched_inputs(
         given = np.asarray(inputs[one.name])
         if given.dtype.kind not in "fiub":
             raise UsageError(f"input {one.name} holds {given.dtype} values, not real numbers")
-        with np.errstate(over="ignore"):  # a number too large for dtype shows in the values
-            array = shaped(np.ascontiguousarray(given, dtype), one)
+        if given.dtype != dtype:
+            with np.errstate(over="ignore"):  # a number too large for dtype shows in the values
+                given = given.astype(dtype)
+        array = shaped(np.ascontiguousarray(given), one)
         if array is None:
             wanted = f"[{'rows' if len(one.shape) == 2 else 'batch'}, {one.axes}]"
             raise UsageError(
@@ -101,6 +103,8 @@ def shaped(array: Array, one: Input) -> Array | None:
     row each.
     """
     wanted = one.shape
+    if array.ndim == len(wanted) == 2 and array.shape[1] == wanted[1]:
+        return array
     if array.ndim == len(wanted) and _fits(array.shape[1:], wanted[1:]):
         return array
     if not array.ndim:
