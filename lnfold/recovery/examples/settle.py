@@ -27,6 +27,7 @@ from lnfold.recovery.examples.candidates import (
 )
 from lnfold.recovery.examples.example_arrays import matched, rows_of
 from lnfold.recovery.examples.trials import Trial, assumed_epsilon, trials_of
+from lnfold.recovery.graph.fingerprint import fingerprint
 from lnfold.recovery.names.chains import Names
 
 _COMPARED: Final = 64  # rows that a close candidate answers
@@ -61,7 +62,7 @@ def settled(names: Names, settings: Settings, notes: list[str]) -> tuple[Network
     fitting = [trial for trial in trials if trial.fits]
     if not fitting:
         raise _refused(trials, reasons, examples, unfinished)
-    _expect_one_kind(fitting, examples)
+    _expect_one_kind(fitting, examples, settings)
     order = [*(network.name for network in plain), *names.families]
     best = min(fitting, key=lambda trial: _unlikelihood(trial.candidate, plain, order))
     found = _complete(best, examples, settings)
@@ -151,18 +152,37 @@ def _complete(trial: Trial, examples: Examples, settings: Settings) -> Network:
     return replace(network, gaps=(*network.gaps, *gaps))
 
 
-def _expect_one_kind(fitting: Sequence[Trial], examples: Examples) -> None:
-    """UsageError where the fitting candidates of the best one's network differ in more than
-    epsilon, or where it is not known which output is which."""
+def _expect_one_kind(fitting: Sequence[Trial], examples: Examples, settings: Settings) -> None:
+    """UsageError where the fitting candidates of the best one's network compute otherwise in
+    more than epsilon, or where it is not known which output is which."""
     name = fitting[0].candidate.network.name
     same = [trial for trial in fitting if trial.candidate.network.name == name]
-    kinds = {(trial.candidate.kind, tuple(trial.outputs)): trial for trial in same}
+    kinds = {}
+    for trial in same:
+        outputs = trial.candidate.network.outputs
+        which = tuple(outputs.index(name) for name in trial.outputs)
+        kinds[_computed(_complete(trial, examples, settings)), which] = trial
     if len(kinds) > 1:
         listed = "; ".join(map(str, list(kinds.values())[:_SHOWN]))
         raise UsageError(
             f"several candidates reproduce the examples of {examples.where}: {listed}",
             remedy="Give more rows, or --layers.",
         )
+
+
+def _computed(network: Network) -> str:
+    """What a network computes, epsilon apart: equal for two descriptions of the same layers."""
+    told = {one.name: f"input {one.name}" for one in network.inputs}
+    for layer in network.layers:
+        facts = {name: fact.value for name, fact in layer.facts() if name != "epsilon"}
+        read = [told[one] for one in layer.inputs]
+        if layer.kind == "activation" and facts.get("function") == "identity":
+            told[layer.name] = read[0]
+        else:
+            said = (layer.kind, *layer.variables(), *sorted(map(repr, facts.items())))
+            constants = (one.array.tobytes() for _, one in layer.parameters() if not one.variables)
+            told[layer.name] = fingerprint(*said, *constants, *read)
+    return fingerprint(*(told[one] for one in network.outputs))
 
 
 def _unlikelihood(

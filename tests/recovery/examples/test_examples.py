@@ -237,3 +237,29 @@ def test_each_variable_is_read_once(monkeypatch: pytest.MonkeyPatch):
     functions = [one.function.value for one in found.layers if isinstance(one, Activation)]
     assert functions == ["swish", "swish", "tanh"]
     assert sorted(read) == sorted(arrays)
+
+
+def test_one_network_under_two_descriptions_is_one_network():
+    """A norm behind the last dense layer stands there in either order of activation and norm."""
+    random = np.random.default_rng(6)
+    arrays = {}
+    for suffix in ("", "_1", "_2"):
+        arrays[f"dense{suffix}/kernel"] = random.standard_normal((8, 8)).astype(np.float32)
+        arrays[f"dense{suffix}/bias"] = random.standard_normal(8).astype(np.float32)
+    arrays["layer_normalization/gamma"] = 1 + random.standard_normal(8).astype(np.float32) / 4
+    arrays["layer_normalization/beta"] = random.standard_normal(8).astype(np.float32)
+    x = random.standard_normal((64, 8))
+    y = x
+    for suffix in ("", "_1", "_2"):
+        y = y @ arrays[f"dense{suffix}/kernel"].astype(float) + arrays[f"dense{suffix}/bias"]
+        y = np.maximum(y, 0) if suffix != "_2" else y
+    y = y - y.mean(1, keepdims=True)
+    y = y / np.sqrt(np.square(y).mean(1, keepdims=True) + 1e-3)
+    y = y * arrays["layer_normalization/gamma"] + arrays["layer_normalization/beta"]
+
+    (found,) = recover(
+        checkpoint(arrays), Settings(examples=Examples({"x": x}, {"outputs": y}))
+    ).networks
+    kinds = [layer.kind for layer in found.layers if layer.kind != "activation"]
+    assert kinds == ["dense", "dense", "dense", "layer_norm"]
+    np.testing.assert_allclose(run(found, x, np.float64)[found.outputs[0]], y, atol=1e-5)
