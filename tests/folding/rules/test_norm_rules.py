@@ -298,3 +298,20 @@ def test_a_batch_norm_does_nothing_only_where_every_unit_is_left_alone() -> None
     assert _idle(norm, ones, zeros)
     assert not _idle(norm, one_off, zeros)
     assert not _idle(norm, ones, one_off - 1)
+
+
+@pytest.mark.parametrize("beta", [None, True])
+def test_a_constant_unit_delivers_its_beta_or_nothing(beta: bool | None) -> None:
+    """Behind a sigmoid a unit without gamma is sigmoid(beta), and sigmoid(0) without a beta."""
+    build = Builder()
+    x = build.input(3)
+    gamma = np.array([1.0, 0.0, 2.0, 0.5])
+    value = build.act(build.norm(build.dense(x, 4), gamma=gamma, beta=beta), "sigmoid")
+    network = build.network(build.dense(value, 2))
+    folded, answers = apply(network, CONSTANT_UNITS, STOCK)
+
+    assert len(answers) == 1
+    assert_same(network, folded)
+    last = folded.layers[-1]
+    assert isinstance(last, Dense)
+    assert not last.kernel.array[1].any()

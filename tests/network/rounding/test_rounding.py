@@ -27,6 +27,7 @@ from lnfold.network.records.layers import (
 )
 from lnfold.network.rounding import measured as entry
 from lnfold.network.rounding.activations import CURVES, activation
+from lnfold.network.rounding.alike_units import alike_units
 from lnfold.network.rounding.arithmetic import worst_and_independent
 from lnfold.network.rounding.local_rounding import LOCAL_ROUNDING
 from lnfold.network.rounding.measured import Rounding, measure_rounding
@@ -364,3 +365,14 @@ def test_a_sum_in_half_precision_is_expected_to_be_rounded_once(precision: str):
     sizes = np.abs(x) @ np.abs(kernel.array.astype(np.float64))
     assert (rounding.estimate["d"] < 8 * ROUNDOFF[precision] * sizes).all()
     assert (rounding.proved["d"] > 100 * ROUNDOFF[precision] * sizes).all()
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_units_whose_kernels_are_multiples_by_a_power_of_two_round_alike(size: float):
+    """Whatever their size: a column, its double, its negative half; another one does not."""
+    column = np.array([0.5, -0.3, 0.7]) * size
+    kernel = np.stack([column, 2 * column, -column / 2, column[::-1]], axis=1)
+    network = layers(Dense("y", ("x",), "", Parameter(kernel, ("k",))), width=3)
+    rounded = alike_units(network).rounded["y"]
+
+    assert rounded[0] == rounded[1] == rounded[2] != rounded[3]
