@@ -24,6 +24,8 @@ from lnfold.network.running.run import run
 from lnfold.relations.detail import detail
 from lnfold.relations.question.relate import relate
 from lnfold.relations.ranges.box import Box
+from lnfold.relations.ranges.interval_bounds import reaches
+from lnfold.relations.sensitivity.lipschitz import Steepness
 from lnfold.relations.sensitivity.network_lipschitz import network_slope
 from tests.relations.random_networks import (
     activation,
@@ -138,3 +140,21 @@ def test_a_batch_norm_is_as_steep_as_its_largest_factor(epsilon):
     net = network([replace(normed, epsilon=Fact(epsilon, Source.OPTION))], 5)
     x = np.zeros((5, 5))
     assert slope_of(net, x).bound == pytest.approx(steepest_secant(net, x, np.eye(5)))
+
+
+def test_a_kernel_that_a_norm_takes_in_is_not_the_steepest_layer():
+    """A norm divides a kernel's size away: the factor of both is that of the norm."""
+    generator = generator_of(4)
+    layers = [
+        dense("d", "x", 1e6 * generator.normal(size=(3, 5)), generator.normal(size=5)),
+        norm("n", "d", np.ones(5), np.zeros(5), 1e-3),
+        dense("e", "n", generator.normal(size=(5, 2)), None),
+    ]
+    net = network(layers, 3)
+    both = Steepness(gamma=2.0, kernel=1.0, deviation=1.0, found=None)
+    found = network_slope(net, reaches(net), {"n": both}, None)
+    largest = np.linalg.norm(layers[2].kernel.array, 2)
+
+    assert found.steepest is not None
+    assert found.steepest[0] == ("e" if largest > 2 else "n")
+    np.testing.assert_allclose(found.bound, 2 * largest, rtol=1e-6)
