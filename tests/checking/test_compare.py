@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lnfold.checking.compare import compare
-from lnfold.checking.comparison import EDGES, Against, Comparison, overall
-from lnfold.checking.sentences import counted, phrase, told
-from lnfold.checking.verdict import Allowance, Verdict
+from lnfold.checking.comparison import EDGES, Against, Comparison, Place, overall
+from lnfold.checking.planted import Noticed
+from lnfold.checking.sentences import counted, phrase, seen, told
+from lnfold.checking.verdict import Allowance, Mark, Verdict
 from lnfold.errors import UsageError
 
 Arrays = dict[str, np.ndarray]
@@ -29,7 +31,7 @@ def compared(exact: Arrays, other: Arrays, estimate: float, proved: float) -> Co
 
 def test_every_number_is_counted_once_and_the_largest_difference_is_where_it_is_said() -> None:
     """The counts add up, the place holds both numbers, and the verdict follows the counts."""
-    seen: Counter[Verdict] = Counter()
+    verdicts: Counter[Verdict] = Counter()
 
     @settings(max_examples=150)
     @given(st.integers(0, 2**16), st.integers(40, 60), st.integers(1, 5), st.floats(-9, 1))
@@ -50,11 +52,11 @@ def test_every_number_is_counted_once_and_the_largest_difference_is_where_it_is_
         assert abs(place.left - place.right) == largest == found.absolute.largest
         wanted = Verdict.AGREES if largest <= 1e-5 else Verdict.CANNOT_TELL
         assert found.verdict is (Verdict.DIFFERS if largest > 1e-3 else wanted)
-        seen[found.verdict] += 1
+        verdicts[found.verdict] += 1
 
     check()
 
-    assert min(seen[verdict] for verdict in Verdict) >= 10
+    assert min(verdicts[verdict] for verdict in Verdict) >= 10
     assert EDGES[0] == 1e-12
 
 
@@ -92,3 +94,35 @@ def test_an_array_that_does_not_fit_is_named() -> None:
         compared({"y": np.zeros((2, 1))}, {"z": np.zeros((2, 1))}, 0.0, 0.0)
     with pytest.raises(UsageError, match=r"shape \(3, 1\), output 'y' has \(2, 1\)"):
         compared({"y": np.zeros((2, 1))}, {"outputs": np.zeros((3, 1))}, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("noticed", "sentence"),
+    [
+        (None, ""),
+        (Noticed(3e-5, "k", (), True), "a kernel off by 3e-05 would have been seen"),
+        (
+            Noticed(0.1, "k", ("a", "b"), True),
+            "a kernel off by 0.1 would have been seen, but none of a and b",
+        ),
+        (Noticed(None, "", ("k",), False), "no change of a kernel would have been seen"),
+        (Noticed(None, "", ("k",), True), "no change of a kernel would have been seen for certain"),
+    ],
+)
+def test_what_would_have_been_seen_is_said_as_far_as_it_is_known(
+    noticed: Noticed | None, sentence: str
+) -> None:
+    """The smallest change that was; kernels of which none was; and what was only doubted."""
+    array = {"y": np.linspace(0, 1, 100).reshape(50, 2)}
+
+    assert seen(replace(compared(array, array, 1e-6, 1e-4), noticed=noticed)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("left", "allowed", "multiple"), [(1.5, 0.25, 2), (1, 0, 0), (2, 0, np.inf)]
+)
+def test_a_place_says_how_many_times_its_allowance_it_is_off(left, allowed, multiple) -> None:
+    """Nothing is off by no times whatever is allowed, and something by infinitely many of none."""
+    place = Place("y", 0, 0, left, 1.0, allowed, 9.0, Mark.AGREES)
+
+    assert place.multiple == multiple
