@@ -42,6 +42,17 @@ class Checking:
             network, observations, rounding, allowance(network, observations.inputs, rounding)
         )
 
+    @property
+    def outputs(self) -> dict[str, Array]:
+        """The network's own outputs in their shapes, as rows where an axis of one is open."""
+        shapes = self.network.shapes()
+        found = {}
+        for name, rows in self.rounding.single.items():
+            lengths = [one for one in shapes[name][1:-1] if one is not None]
+            whole = len(lengths) == len(shapes[name]) - 2
+            found[name] = rows.reshape(-1, *lengths, rows.shape[1]) if whole else rows
+        return found
+
     def with_float64(self) -> Comparison:
         """The network's own run in float32."""
         single = {name: one.astype(np.float64) for name, one in self.rounding.single.items()}

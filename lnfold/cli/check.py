@@ -180,7 +180,7 @@ class _Check:
         checking = Checking.of(network, observed)
         found = self._compared(checking, one, other)
         self.compared[network.name] = replace(found, around=one.around)
-        self.kept.update({**observed.inputs, **checking.rounding.single})
+        self.kept.update({**observed.inputs, **checking.outputs})
 
     def _compared(self, checking: Checking, one: Part, other: Part) -> Comparison:
         from lnfold.checking.comparison import Against

@@ -13,7 +13,7 @@ from lnfold.checking.observations import given, holds_inputs
 from lnfold.errors import UsageError
 from lnfold.network.facts.evidence import Fact, Source
 from lnfold.network.records.layers import Concat, Input, Network
-from tests.conftest import Outcome
+from tests.conftest import ROOT, Outcome
 
 ROWS = 7
 
@@ -152,3 +152,17 @@ def test_the_rows_that_are_told_are_those_that_are_run(shape: tuple[int, ...], s
     """A vector is one observation, a sequence as many as it has steps, an image one."""
     array = np.zeros(shape, np.float32)
     assert given(network(observation=6), {"inputs": array}, "file.npy").origin.startswith(said)
+
+
+def test_saved_outputs_have_the_shape_of_the_original(lnfold, tmp_path: Path):
+    """Sequences keep their axis for time, and what was saved is compared with itself."""
+    run = ROOT / "tests" / "recovery" / "fixtures" / "tf1_loops" / "every_step" / "model.ckpt"
+    saved = tmp_path / "saved.npz"
+    assert lnfold("check", run, "--save", saved).code == 0
+    with np.load(saved) as arrays:
+        shapes = {name: arrays[name].shape for name in arrays.files}
+    assert shapes == {"x": (256, 4, 3), "out/BiasAdd": (256, 4, 2)}
+
+    again = lnfold("check", run, saved)
+    assert again.code == 0
+    assert "all 2,048 numbers agree" in again.out
