@@ -59,7 +59,9 @@ def test_the_contract_holds_for_the_sample(samples):
     assert roles["beta1_power"] == "counter"
     assert roles["actor/dense/kernel/Adam"] == "optimizer_slot"
     assert network["complete"]
-    assert network["inputs"] == [{"name": "obs0", "width": 5}]
+    assert network["inputs"] == [
+        {"name": "obs0", "width": 5, "shape": [None, 5], "dtype": "float32"}
+    ]
     kinds = [layer["kind"] for layer in network["layers"]]
     assert kinds == ["dense", "layer_norm", "activation"] * 2 + ["dense", "activation"]
     norm = network["layers"][1]
