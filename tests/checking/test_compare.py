@@ -32,9 +32,11 @@ def compared(exact: Arrays, other: Arrays, estimate: float, proved: float) -> Co
 def test_every_number_is_counted_once_and_the_largest_difference_is_where_it_is_said() -> None:
     """The counts add up, the place holds both numbers, and the verdict follows the counts."""
     verdicts: Counter[Verdict] = Counter()
+    # far below the estimate, between it and the proved bound, far beyond
+    powers = st.floats(-9, -6) | st.floats(-5, -4) | st.floats(-2, 1)
 
     @settings(max_examples=150)
-    @given(st.integers(0, 2**16), st.integers(40, 60), st.integers(1, 5), st.floats(-9, 1))
+    @given(st.integers(0, 2**16), st.integers(40, 60), st.integers(1, 5), powers)
     def check(seed: int, rows: int, units: int, power: float) -> None:
         random = np.random.default_rng(seed)
         a = {"y": random.standard_normal((rows, units)), "z": random.standard_normal((rows, 1))}

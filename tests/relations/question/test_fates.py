@@ -31,7 +31,7 @@ from lnfold.network.records.layers import (
 from lnfold.network.records.pairs import pairs
 from lnfold.network.running.run import run
 from lnfold.relations.question.consumers import Behind, readers_of
-from lnfold.relations.question.fates import Fate, fates
+from lnfold.relations.question.fates import Fate, _is_constant, fates
 from tests.relations.random_networks import (
     GIVEN,
     activation,
@@ -480,3 +480,21 @@ def test_a_beta_stays_whatever_few_of_its_numbers_are_not_zero():
         changed = replace(net, layers=layers)
         (pair,) = pairs(changed)
         assert fates(changed, pair).beta is fate
+
+
+def test_a_norm_delivers_its_beta_alone_only_where_all_units_are_alike():
+    """One kernel column and one bias for all: any unit of its own makes z matter."""
+    generator = generator_of(8)
+    column = np.repeat(generator.normal(size=(UNITS, 1)), UNITS, axis=1)
+    for bias, alike in (
+        (None, True),
+        (np.full(UNITS, 0.3), True),
+        (np.where(np.arange(UNITS) == 2, 0.4, 0.3), False),
+    ):
+        layers = [
+            dense("d", "x", column, bias),
+            norm("n", "d", np.ones(UNITS), generator.normal(size=UNITS), epsilon=0.1),
+            dense("e", "n", generator.normal(size=(UNITS, 3)), None),
+        ]
+        (pair,) = pairs(network(layers, UNITS))
+        assert _is_constant(pair) == alike
