@@ -26,6 +26,10 @@ PATIENCE_SECONDS = 0.3
 _RECENT_SECONDS = 5.0
 _WAIT_SECONDS = 0.02
 
+_NONBLOCKING = getattr(os, "O_NONBLOCK", 0)
+_OPENING = os.O_RDONLY | _NONBLOCKING
+for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY"):
+    _OPENING |= getattr(os, _flag, 0)
 # Some systems refuse single reads of 2 GiB and more.
 _LONGEST_READ = 1 << 30
 # Where positioned reads are missing (Windows), seeking and reading is one step for all threads.
@@ -51,17 +55,14 @@ class PositionedFile:
         self._patience = PATIENCE_SECONDS
         self.path = path
         try:
-            # Opening a pipe or a terminal would wait for somebody to write into it.
-            if not stat.S_ISREG(os.stat(path).st_mode):
-                kind = "a folder" if os.path.isdir(path) else "not a regular file"
-                raise NotACheckpointError(
-                    f"expected a file, but it is {kind}",
-                    file=path,
-                    remedy="Put the file that belongs there in its place.",
-                )
-            flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-            self._descriptor = os.open(path, flags)
+            # Merely opening a device may do something to it; and what was a file a moment ago
+            # may be a pipe by now, which must not wait for somebody to write into it.
+            _expect_regular(os.stat(path), path)
+            self._descriptor = os.open(path, _OPENING)
             status = os.fstat(self._descriptor)
+            _expect_regular(status, path)
+            if _NONBLOCKING:
+                os.set_blocking(self._descriptor, True)
         except (OSError, ValueError) as error:
             raise cannot_read(path, error) from error
         self.size = status.st_size
@@ -195,6 +196,17 @@ class PositionedFile:
             piece = self._read_once(offset, len(buffer))
             buffer[: len(piece)] = piece
             return len(piece)
+
+
+def _expect_regular(status: os.stat_result, path: str) -> None:
+    """NotACheckpointError for a folder, a pipe, a socket or a device."""
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise NotACheckpointError(
+            f"expected a file, but it is {kind}",
+            file=path,
+            remedy="Put the file that belongs there in its place.",
+        )
 
 
 def changed_while_read(path: str, message: str, *, variable: str | None = None) -> InputError:
