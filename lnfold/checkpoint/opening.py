@@ -10,8 +10,10 @@ from lnfold.checkpoint.bytes.gc_paused import PausedCollection
 from lnfold.checkpoint.bytes.positioned_file import PositionedFile
 from lnfold.checkpoint.finding.locate import locate
 from lnfold.checkpoint.finding.location import Location, has_index, v1_shards
+from lnfold.checkpoint.finding.no_file import no_file, no_file_in_saved_model
 from lnfold.checkpoint.variables.checkpoint import Checkpoint
 from lnfold.errors import NotACheckpointError, UnsupportedError
+from lnfold.files.file_names import KERAS_METADATA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,10 +47,9 @@ def open_checkpoint(path: str | os.PathLike[str], *, step: int | None = None) ->
 
 def _read_with(checkpoint: Checkpoint) -> list[str]:
     """The files of a checkpoint and those that are read beside it."""
-    from lnfold.checkpoint.keras.metadata import METADATA
-
-    graph = checkpoint.graph_file
-    beside = [] if graph is None else [graph, os.path.join(os.path.dirname(graph), METADATA)]
+    graph, folder = checkpoint.graph_file, saved_model_of(checkpoint.path)
+    beside = [] if graph is None else [graph]
+    beside += [] if folder is None else [os.path.join(folder, KERAS_METADATA)]
     return [*checkpoint.files, *(path for path in beside if os.path.lexists(path))]
 
 
@@ -68,9 +69,11 @@ def _bundle(location: Location) -> Checkpoint:
     folder = saved_model_of(location.path)
     if folder is None:
         graph_file = location.path + ".meta"
+        unread = no_file(graph_file, "no graph")
         format = "TF 2 object checkpoint" if names.are_objects else "TensorBundle V2"
     else:
         graph_file = os.path.join(folder, "saved_model.pb")
+        unread = no_file_in_saved_model(folder)
         format = "SavedModel"
 
     def keras_config() -> str | None:
@@ -84,7 +87,7 @@ def _bundle(location: Location) -> Checkpoint:
         variables=bundle.variables(names.of),
         files=bundle.files(),
         container=bundle,
-        notes=(*location.notes, *bundle.notes, *names.notes, *_no_file(graph_file)),
+        notes=(*location.notes, *bundle.notes, *names.notes, *unread),
         graph_file=graph_file if os.path.isfile(graph_file) else None,
         keras_config=keras_config,
         doubles=names.doubles,
@@ -102,7 +105,7 @@ def _v1(location: Location, paths: list[str]) -> Checkpoint:
         variables=container.variables(),
         files=paths,
         container=container,
-        notes=(*location.notes, *_no_file(meta)),
+        notes=(*location.notes, *no_file(meta, "no graph")),
         graph_file=meta if os.path.isfile(meta) else None,
     )
 
@@ -226,17 +229,6 @@ def _zip(location: Location, file: PositionedFile) -> Checkpoint:
     )
 
 
-def _no_file(path: str) -> tuple[str, ...]:
-    """A note where something that is no file stands in the place of a graph."""
-    if os.path.isfile(path) or not os.path.lexists(path):
-        return ()
-    if os.path.isdir(path):
-        what = "a folder"
-    else:
-        what = "a pipe, a socket or a device" if os.path.exists(path) else "a link to nowhere"
-    return (f"{path} is {what}, so no graph was read from it",)
-
-
 def saved_model_of(prefix: str) -> str | None:
     """The folder of the SavedModel whose ``variables/variables`` is ``prefix``, if it is that."""
     folder = os.path.dirname(prefix)
@@ -244,6 +236,6 @@ def saved_model_of(prefix: str) -> str | None:
         return None
     parent = os.path.normpath(os.path.join(folder, os.pardir))
     for name in ("saved_model.pb", "saved_model.pbtxt"):
-        if os.path.isfile(os.path.join(parent, name)):
+        if os.path.lexists(os.path.join(parent, name)):
             return parent
     return None

@@ -88,7 +88,7 @@ def write_checkpoint(
         if newest is None:
             newest = not _has_others(prefix)
         if newest:
-            earlier = read_state(state)[1] if os.path.isfile(state) else []
+            earlier = read_state(state)[1] if os.path.exists(state) else []
             with whole_file(state, rewrites=True) as file:
                 file.write(state_of(prefix, earlier).encode("utf-8", "surrogateescape"))
             written.append(state)

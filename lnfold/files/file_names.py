@@ -7,7 +7,8 @@ import os
 # The file in which TensorFlow's Saver keeps which checkpoint of a folder is the newest.
 STATE_FILE = "checkpoint"
 # Files of a SavedModel, which stand for their folder; its other parts lie in folders of their own.
-SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb", "fingerprint.pb")
+KERAS_METADATA = "keras_metadata.pb"
+SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", KERAS_METADATA, "fingerprint.pb")
 _SAVED_MODEL_FOLDERS = ("variables", "assets", "assets.extra")
 
 

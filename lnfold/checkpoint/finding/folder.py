@@ -10,7 +10,7 @@ from lnfold.checkpoint.bundle.shards import complete_count, shards_by_prefix
 from lnfold.checkpoint.bytes.natural_order import natural_order
 from lnfold.checkpoint.bytes.positioned_file import PositionedFile, cannot_read
 from lnfold.checkpoint.finding.location import Location, has_index, v1_shards
-from lnfold.checkpoint.finding.nearby import ACCEPTED, contents
+from lnfold.checkpoint.finding.nearby import ACCEPTED, CONTAINER_ENDINGS, contents
 from lnfold.checkpoint.finding.state_file import read_state
 from lnfold.errors import CheckpointNotFoundError, InputError, NotACheckpointError
 from lnfold.files.file_names import STATE_FILE, stem
@@ -38,14 +38,15 @@ def locate_in_folder(folder: str, step: int | None) -> Location:
         raise cannot_read(folder, error) from error
     if "saved_model.pb" in names or "saved_model.pbtxt" in names:
         return _saved_model(folder)
-    held = _held(folder, names)
+    held, passed_over = _held(folder, names)
     if step is not None:
         return _step(folder, held, step)
     notes: tuple[str, ...] = ()
     if STATE_FILE in names:
         found, notes = _named_by_state(folder, held)
         if found is not None:
-            return Location(found, notes)
+            return Location(found, notes + passed_over if notes else ())
+    notes += passed_over
     if len(held) == 1:
         return Location(held[0], notes)
     if held:
@@ -59,16 +60,29 @@ def locate_in_folder(folder: str, step: int | None) -> Location:
     raise _nothing_in(folder, names, notes)
 
 
-def _held(folder: str, names: list[str]) -> list[str]:
-    """Every checkpoint in the folder: bundles and V1 shards, and if there are none, any other."""
+def _held(folder: str, names: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Every checkpoint in the folder: bundles and V1 shards, and if there are none, any other;
+    and a note on what has the name of one and is no file.
+    """
     prefixes = {name.removesuffix(".index") for name in names if name.endswith(".index")}
     found = {os.path.join(folder, prefix) for prefix in prefixes}
-    found = {path for path in found if has_index(path)}
+    no_index = {path for path in found if not has_index(path)}
+    found -= no_index
+    no_files = [f"{path}.index" for path in no_index]
     v1 = shards_by_prefix((name for name in names if ".data-" not in name), "-")
     found |= {os.path.join(folder, prefix) for prefix in v1 if complete_count(v1[prefix])}
     if not found:
         found = set(_containers(folder, names))
-    return natural_order(found)
+        paths = (os.path.join(folder, name) for name in names if name.endswith(CONTAINER_ENDINGS))
+        no_files += [path for path in paths if not (os.path.isfile(path) or os.path.isdir(path))]
+    return natural_order(found), _passed_over(folder, natural_order(no_files))
+
+
+def _passed_over(folder: str, paths: list[str]) -> tuple[str, ...]:
+    if not paths:
+        return ()
+    are = "is no regular file" if len(paths) == 1 else "are no regular files"
+    return (f"{_listed(paths)} in {folder} {are}, so no checkpoint was read from there",)
 
 
 def _containers(folder: str, names: list[str]) -> Iterator[str]:

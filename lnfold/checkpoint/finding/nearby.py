@@ -12,7 +12,7 @@ ACCEPTED = (
 
 _MOST_NAMES = 10_000
 _MOST_SHOWN = 6
-_ENDINGS = (".h5", ".hdf5", ".keras", ".npz", ".zip")
+CONTAINER_ENDINGS = (".h5", ".hdf5", ".keras", ".npz", ".zip")
 
 
 def near_names(path: str) -> tuple[str | None, list[str]]:
@@ -60,7 +60,7 @@ def _openable(folder: str, folders_only: bool) -> list[str]:
                     continue
                 elif entry.name.endswith(".index"):
                     found.add(entry.name.removesuffix(".index"))
-                elif entry.name.endswith(_ENDINGS):
+                elif entry.name.endswith(CONTAINER_ENDINGS):
                     found.add(entry.name)
     except OSError:
         return []

@@ -14,11 +14,11 @@ import os
 
 from lnfold.checkpoint.bytes.positioned_file import PositionedFile
 from lnfold.checkpoint.bytes.wire import INT, LENGTH, SPAN, TEXT, WireError, fields, message
+from lnfold.files.file_names import KERAS_METADATA
 
 _METADATA = {1: ("objects", [{2: ("node", INT), 3: ("path", TEXT), 5: ("metadata", TEXT)}])}
 _USER_OBJECT = {4: ("user_object", {1: ("identifier", TEXT), 3: ("metadata", TEXT)})}
 _META_GRAPH = {7: ("objects", SPAN)}
-METADATA = "keras_metadata.pb"
 _LARGEST = 1 << 30
 
 
@@ -28,7 +28,7 @@ def config_in_saved_model(folder: str) -> str | None:
     Raises:
         DamagedError: a file of the SavedModel contradicts itself.
     """
-    for name, find in ((METADATA, _in_metadata), ("saved_model.pb", _in_saved_model)):
+    for name, find in ((KERAS_METADATA, _in_metadata), ("saved_model.pb", _in_saved_model)):
         path = os.path.join(folder, name)
         if not os.path.isfile(path):
             continue
