@@ -90,7 +90,7 @@ def command(
             )
         right = inputs
     ours, theirs = sides_named(names)
-    check = _Check(left, right, against, settings(**facts, network=theirs))
+    check = _Check(left, right, against, settings(**facts, network=theirs), save is not None)
     facts_given = settings(**facts, network=ours)
     pairs = check.pairs(read_side(left, facts_given, values=check.compares_networks), names)
     chosen = [one.network for pair in pairs.pairs for one in pair]
@@ -128,6 +128,7 @@ class _Check:
     right: str | None
     against: str | None
     facts: Settings
+    saves: bool = False
     compared: dict[str, Comparison] = field(default_factory=dict)
     kept: dict[str, Array] = field(default_factory=dict)
 
@@ -149,12 +150,24 @@ class _Check:
         if self.compares_networks:
             assert self.right is not None
             return paired(ours, read_side(self.right, self.facts, values=True), names)
-        chosen = [ours.named(name) for name in names] or list(ours.parts)
+        chosen = [ours.named(name) for name in names] or self._meant(ours)
         if not chosen and ours.unrun:
             raise ours.cannot_run(next(iter(ours.unrun)))
         if not chosen:
             raise UsageError(f"{self.left} holds no network")
         return Pairs(tuple((one, one) for one in chosen))
+
+    def _meant(self, ours: Side) -> list[Part]:
+        """All that run; where outputs go by their names, one of those that call them alike."""
+        from lnfold.recovery.names.averages import other_versions
+
+        if self.right is None and not self.saves:
+            return list(ours.parts)
+        others = other_versions([one.network.name for one in ours.parts])
+        for name, own in others.items():
+            said = f"{name} is not compared, since its outputs are called like those of {own}"
+            echo(f"{said}: --network {name} takes it", err=True)
+        return [one for one in ours.parts if one.network.name not in others]
 
     def inputs_within(self, parts: Sequence[Part]) -> str | None:
         """B itself, where it holds the inputs beside the outputs, as saved results do."""
@@ -180,7 +193,19 @@ class _Check:
         checking = Checking.of(network, observed)
         found = self._compared(checking, one, other)
         self.compared[network.name] = replace(found, around=one.around)
-        self.kept.update({**observed.inputs, **checking.outputs})
+        self._keep({**observed.inputs, **checking.outputs}, network.name)
+
+    def _keep(self, arrays: Mapping[str, Array], network: str) -> None:
+        """Notes what may be saved; UsageError where one name stands for two arrays."""
+        import numpy as np
+
+        for name, array in arrays.items() if self.saves else ():
+            if not np.array_equal(self.kept.setdefault(name, array), array, equal_nan=True):
+                raise UsageError(
+                    f"--save: network {network} has other values of '{name}' than one before it, "
+                    "and a file keeps one array of a name",
+                    remedy=f"Save each into a file of its own, this one with --network {network}.",
+                )
 
     def _compared(self, checking: Checking, one: Part, other: Part) -> Comparison:
         from lnfold.checking.comparison import Against

@@ -166,3 +166,16 @@ def test_saved_outputs_have_the_shape_of_the_original(lnfold, tmp_path: Path):
     again = lnfold("check", run, saved)
     assert again.code == 0
     assert "all 2,048 numbers agree" in again.out
+
+
+def test_one_name_is_not_saved_for_two_arrays(lnfold, real: Path, tmp_path: Path):
+    """What one network delivers and another is fed has one name; each alone is saved and agrees."""
+    run, saved = real / "ddpg_layernorm", tmp_path / "saved.npz"
+
+    refused = lnfold("check", run, "--save", saved)
+    assert refused.code == 2
+    assert "'target_actor/Tanh'" in refused.err
+    assert not saved.exists()
+    for name in ("target_actor", "target_critic"):
+        assert lnfold("check", run, "--network", name, "--save", saved).code == 0
+        assert lnfold("check", run, saved, "--network", name).code == 0

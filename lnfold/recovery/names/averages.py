@@ -28,6 +28,7 @@ _DEEPEST_PREFIX: Final = 8  # scopes that may stand in front of an averaged vari
 _STATISTICS: Final = frozenset(["moving_mean", "moving_variance", "mean", "deviation"])
 _NAMED: Final = f"/{NOT_AVERAGED}"
 _NUMBER: Final = re.compile(r"/moving_average(_\d+)?$")
+_VERSION: Final = re.compile(rf"/({AVERAGED}(_\d+)?|{NOT_AVERAGED})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,15 @@ def called_averaged(networks: Iterable[Network]) -> list[Network]:
             if original in names:
                 renames[original] = f"{original}/{NOT_AVERAGED}"
     return [replace(one, name=renames.get(one.name, one.name)) for one in found]
+
+
+def other_versions(names: Collection[str]) -> dict[str, str]:
+    """Name → name of the network of which it is another version, averaged or not, in their order.
+
+    Both deliver the same outputs, from other weights.
+    """
+    versions = {one: _VERSION.sub("", one) for one in names}
+    return {one: own for one, own in versions.items() if one != own and own in versions}
 
 
 def questions(networks: Iterable[Network]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,6 +193,37 @@ def test_averages_go_by_the_name_of_the_network_where_they_are_asked_for(
     expected = net.restored(prefix, "averages")
     assert np.abs(delivered(recovery.named("policy"), net.rows) - expected).max() < LIMIT
     assert any("as --averages says" in note for note in recovery.notes)
+
+
+def test_outputs_are_held_against_the_version_that_was_asked_for(
+    graph: Any, tmp_path: Path, lnfold: Command
+):
+    """Given or saved outputs are of one of the two; the other is named, and taken by its name."""
+    net = trained(graph)
+    prefix = tmp_path / "model.ckpt"
+    net.savers["plain"].save(net.session, str(prefix))
+    raw, averaged = tmp_path / "raw.npz", tmp_path / "averaged.npz"
+    np.savez(raw, observation=net.rows, outputs=net.restored(prefix))
+    np.savez(averaged, observation=net.rows, outputs=net.restored(prefix, "averages"))
+    expected = ("--against", "expected", "--inputs")
+    other = "policy/moving_average"
+    cases: list[tuple[tuple[Any, ...], int, str]] = [
+        ((*expected, raw), 0, other),
+        ((*expected, averaged), 1, other),
+        ((*expected, averaged, "--averages"), 0, "policy/not_averaged"),
+        ((*expected, raw, "--averages"), 1, "policy/not_averaged"),
+        ((*expected, averaged, "--network", other), 0, ""),
+        ((*expected, raw, "--averages", "--network", "policy/not_averaged"), 0, ""),
+        (("--save", tmp_path / "saved.npz"), 0, other),
+        ((tmp_path / "saved.npz",), 0, other),
+    ]
+
+    for said, code, left_out in cases:
+        outcome = lnfold("check", prefix, *said, "--json")
+        judged = list(json.loads(outcome.out)["networks"])
+        assert (outcome.code, len(judged)) == (code, 1), said
+        assert outcome.err.startswith(f"{left_out} is not compared") if left_out else True
+        assert left_out not in judged
 
 
 @pytest.mark.parametrize("beside", [True, False], ids=["graph", "names"])
