@@ -24,12 +24,13 @@ from tests.conftest import REAL, SAMPLES
 from tests.folding.test_wild_networks import SEEDS, wild_network
 
 GIVEN = {"cartpole_actor_keras": Settings(activation="relu", output_activation="tanh")}
-PUBLIC = sorted(REAL.iterdir()) if REAL.is_dir() else []
+PUBLIC = list(REAL.iterdir()) if REAL.is_dir() else []
 FOLDERS = {"sonnet2"}  # of many checkpoints, a folder each
 PLACES = [
-    *(path for path in sorted(SAMPLES.iterdir()) if path.is_dir()),
-    *(path for path in PUBLIC if path.name not in FOLDERS),
-    *(inner for path in PUBLIC if path.name in FOLDERS for inner in sorted(path.iterdir())),
+    path
+    for top in (*SAMPLES.iterdir(), *PUBLIC)
+    for path in (top.iterdir() if top.name in FOLDERS else [top])
+    if path.is_dir()
 ]
 NOT_HERE = pytest.param(
     REAL, None, marks=pytest.mark.skip(reason=f"the public checkpoints are not here ({REAL})")
@@ -99,7 +100,7 @@ def apart(network: Network, folded: Folded | None) -> list[tuple[str, int, int, 
 @pytest.mark.parametrize(
     ("path", "settings"),
     [
-        *((path, None) for path in PLACES),
+        *((path, None) for path in sorted(PLACES)),
         *((SAMPLES / name, one) for name, one in GIVEN.items()),
         *([] if PUBLIC else [NOT_HERE]),
     ],
