@@ -24,7 +24,7 @@ def check(
     assume: bool = False,
 ) -> Comparison:
     """Runs a network and says whether something else agrees: with another network, outputs, or
-    its own run in float32. Every number is judged by its own rounding.
+    its own run in its precision. Every number is judged by its own rounding.
 
     >>> import lnfold
     >>> checkpoint = lnfold.open_checkpoint("sample_checkpoints/cartpole_actor")
@@ -36,7 +36,8 @@ def check(
         network: a complete network.
         other: what stands against its run in float64: another network; or the outputs of some
             program, a mapping from their names to arrays [rows, units], or the array alone where
-            there is one; without it the network's own run in float32.
+            there is one; without it the network's own run in the precision that the original
+            computes in, float32 where nothing says which.
         inputs: what both are run on, as ``run`` takes it; drawn, seeded, where it is not given.
         assume: whether a network is checked that rests on what is assumed.
 

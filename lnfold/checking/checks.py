@@ -1,6 +1,6 @@
 """One network run on given inputs, and what its outputs are compared with.
 
-Everything stands against the float64 run: the network's own run in float32, outputs that some
+Everything stands against the float64 run: the network's own run in its precision, outputs that some
 other program computed, or another network. What may lie between is how far a program of the
 network may be from float64; another network adds an allowance of its own.
 """
@@ -36,7 +36,7 @@ class Checking:
 
     @staticmethod
     def of(network: Network, observations: Observations) -> Checking:
-        """Runs a network, in float64 and in float32, and derives what rounding does to it."""
+        """Runs a network, in float64 and in its own precision, and derives what rounding does."""
         rounding = measure_rounding(network, observations.inputs)
         return Checking(
             network, observations, rounding, allowance(network, observations.inputs, rounding)
@@ -54,7 +54,7 @@ class Checking:
         return found
 
     def with_float64(self) -> Comparison:
-        """The network's own run in float32."""
+        """The network's own run in the precision that the original computes in."""
         single = {name: one.astype(np.float64) for name, one in self.rounding.single.items()}
         return self._compared(single, Allowance.of(self.rounding), Against.FLOAT64)
 
@@ -88,7 +88,8 @@ class Checking:
     ) -> Comparison:
         exact, origin = self.rounding.double, self.observations.origin
         found = compare(exact, other, allowed, against, origin)
-        found = replace(found, assumed=bool(self.network.assumed))
+        assumed, precision = bool(self.network.assumed), self.network.precision
+        found = replace(found, assumed=assumed, precision=precision)
         return with_noticed(found, self.network, self.observations.inputs, exact, allowed)
 
 

@@ -27,26 +27,16 @@ class Against(Enum):
     TENSORFLOW = "tensorflow"
     OTHER = "other"
 
-    @property
-    def title(self) -> str:
-        """What is compared with what."""
-        return _TITLES[self]
-
-    @property
-    def sentence(self) -> str:
-        """What stands against the float64 run, in full."""
-        return _SENTENCES[self]
-
 
 _TITLES = {
-    Against.FLOAT64: "NumPy float32 against float64",
+    Against.FLOAT64: "NumPy {} against float64",
     Against.EXPECTED: "the outputs given against float64",
     Against.TENSORFLOW: "TensorFlow against float64",
     Against.OTHER: "B against A, both in float64",
 }
 
 _SENTENCES = {
-    Against.FLOAT64: "the network's own run in float32",
+    Against.FLOAT64: "the network's own run in {}",
     Against.EXPECTED: "the outputs given",
     Against.TENSORFLOW: "the graph, run by TensorFlow",
     Against.OTHER: "the other network, in float64",
@@ -111,6 +101,7 @@ class Comparison:
         around: the operations that neither side ran.
         assumed: whether the network that was run rests on what is assumed.
         unlike: why those are not known to be the same on both sides; empty where they are.
+        precision: what the network's own run is computed in.
     """
 
     against: Against
@@ -128,10 +119,21 @@ class Comparison:
     around: tuple[str, ...] = ()
     unlike: str = ""
     assumed: bool = False
+    precision: str = "float32"
 
     def __repr__(self) -> str:
         found = f"{self.agreeing} of {self.count} numbers agree"
-        return f"Comparison({self.verdict.value}, {self.against.title}: {found})"
+        return f"Comparison({self.verdict.value}, {self.title}: {found})"
+
+    @property
+    def title(self) -> str:
+        """What is compared with what."""
+        return _TITLES[self.against].format(self.precision)
+
+    @property
+    def other_side(self) -> str:
+        """What stands against the float64 run, in full."""
+        return _SENTENCES[self.against].format(self.precision)
 
     @property
     def count(self) -> int:

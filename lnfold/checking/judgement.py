@@ -14,7 +14,7 @@ def judgement_record(one: Comparison) -> Json:
     """What was compared, on what, the verdict, how many numbers have which, and the worst."""
     return {
         "against": one.against.value,
-        "compared": one.against.title,
+        "compared": one.title,
         "inputs": one.origin,
         "verdict": one.verdict.value,
         "reason": one.reason or None,

@@ -47,7 +47,7 @@ def unpaired_text(left: Sequence[str], right: Sequence[str], width: int) -> Iter
 def _lines(name: str, one: Comparison) -> Iterator[str]:
     yield f"{printable(name)}   {phrase(one)}: {counted(one)}"
     yield f"  {told(one)}"
-    yield f"  {one.against.title}, on {printable(one.origin)}"
+    yield f"  {one.title}, on {printable(one.origin)}"
     if one.around:
         drawn = ", ".join(printable(operation) for operation in one.around)
         yield f"  compared around what is not run, its values drawn: {drawn}"

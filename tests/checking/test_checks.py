@@ -17,10 +17,12 @@ from lnfold.checking.observations import given as given_inputs
 from lnfold.checking.planted import noticed
 from lnfold.checking.verdict import Allowance, Mark, Verdict
 from lnfold.errors import UsageError
+from lnfold.export.comparisons import comparison_record, comparison_text
 from lnfold.network.facts.evidence import Fact, Source
-from lnfold.network.operations.float_types import float_type
+from lnfold.network.operations.float_types import FLOATS, float_type
 from lnfold.network.records.layers import Activation, Dense, Input, LayerNorm, Network, Parameter
 from lnfold.network.running.run import run
+from lnfold.report.page.notebook import comparison_html
 
 
 def network(seed: int = 0, units: int = 16, offset: float = 0.0) -> Network:
@@ -228,3 +230,16 @@ def test_of_two_half_precisions_a_program_may_compute_in_the_coarser(order):
         one = with_kernel(one, place, kernel.astype(float_type(name)))
         assert unsaid_half(one) == (order[0] if place == 0 else "bfloat16")
     assert unsaid_half(replace(one, wiring=Fact("edges", Source.GRAPH))) == ""
+
+
+@pytest.mark.parametrize("precision", FLOATS)
+def test_the_type_that_was_run_is_named_in_every_view_of_a_check(precision: str):
+    """In Python, text, JSON and a notebook, and float32 only where that was run."""
+    found = checking(replace(network(), precision=precision)).with_float64()
+    compared = comparison_record(found)["compared"]
+    views = [repr(found), comparison_text("net", found, 200), compared, comparison_html(found)]
+
+    for view in views:
+        assert f"NumPy {precision} against float64" in view
+        assert precision == "float32" or "float32" not in view
+    assert found.other_side == f"the network's own run in {precision}"

@@ -396,3 +396,25 @@ def test_a_network_of_nan_says_so(lnfold, tmp_path):
     assert "all 2,048 numbers cannot be told ?" in words
     assert "no number on either side" in words
     assert result.err == ""
+
+
+def test_a_network_of_half_precision_is_said_to_be_run_in_it(lnfold, tmp_path):
+    """By every command and in every way out that speaks of the re-run."""
+    run = FIXTURES / "contrib_layer_norm_float16"
+    page = tmp_path / "page.html"
+    commands = [
+        ["inspect", run],
+        ["inspect", run, "--json"],
+        ["inspect", run, "--html", page],
+        ["explain", run],
+        ["check", run],
+        ["check", run, "--json"],
+    ]
+    said = [" ".join(lnfold(*one).out.split()) for one in commands] + [page.read_text("utf-8")]
+
+    assert len(said) == 7
+    for one in said:
+        assert "NumPy float16 against float64" in one
+        assert "NumPy float32" not in one
+        assert "in float32" not in one
+    assert "NumPy in float16, on" in said[-1]

@@ -99,7 +99,7 @@ def _proof(folded: Folded) -> str:
     before, after = folded.multiplications
     return (
         f"In float64 the folded network is off by {figure(folded.float64_error)} of the output's "
-        f"scale, {figure(FLOAT64_LIMIT)} is allowed. Its float32 rounding is "
+        f"scale, {figure(FLOAT64_LIMIT)} is allowed. Its rounding is "
         f"{figure(folded.rounding_ratio)} times the original's, {ROUNDING_LIMIT:g} times is "
         f"allowed. Multiplications for one observation: {before:,} before, {after:,} after. "
         f"Measured on {folded.origin}."

@@ -141,13 +141,13 @@ def _checks(canvas: Canvas, one: NetworkReport) -> Iterator[Markup]:
     if one.observations is None:
         yield tag("p", "The network cannot be run, so nothing was checked.", class_="bad")
         return
-    yield tag("p", f"NumPy in float32, on {printable(one.observations.origin)}.")
+    yield tag("p", f"NumPy in {one.network.precision}, on {printable(one.observations.origin)}.")
     yield table(
         "The network in float64 and others, each number judged by its own rounding",
         ["compared", "largest difference", "numbers", "worst, and what would be seen", "verdict"],
         [
             [
-                check.against.title,
+                check.title,
                 Number(check.absolute.largest),
                 counted(check),
                 told(check),
@@ -165,7 +165,7 @@ def _checks(canvas: Canvas, one: NetworkReport) -> Iterator[Markup]:
 
 def _histogram(canvas: Canvas, check: Comparison) -> Markup:
     """How far each row is off in one comparison."""
-    errors, against = check.errors, check.against.sentence
+    errors, against = check.errors, check.other_side
     equal, broken = int((errors == 0).sum()), int(np.isinf(errors).sum())
     beside = [f"{equal} of them exactly equal"] if equal else []
     beside += [f"{broken} without a number on one side only"] if broken else []

@@ -95,7 +95,7 @@ def relation_html(one: Relation) -> str:
 
 def comparison_html(one: Comparison) -> str:
     """The verdict, what was compared on what, and what it rests on."""
-    against = f" {one.against.title}, on {one.origin}: {counted(one)}; {told(one)}"
+    against = f" {one.title}, on {one.origin}: {counted(one)}; {told(one)}"
     return tag("div", tag("b", stated(one)), against)
 
 

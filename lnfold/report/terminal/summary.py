@@ -242,7 +242,7 @@ _STYLES = {"good": "green", "bad": "bold red", "doubtful": "bold yellow"}
 def _checks(one: NetworkReport) -> RenderableType:
     lines = []
     for check in one.checks:
-        line = Text(f"{check.against.title}: {counted(check)}  ")
+        line = Text(f"{check.title}: {counted(check)}  ")
         line.append(sign(check), style=_STYLES[style(check)])
         lines.append(line)
         lines.append(Text(told(check), style="dim" if check.passed else ""))
@@ -264,6 +264,6 @@ def _copies(copies: list[NetworkReport]) -> RenderableType:
         state = Text() if one.network.complete else Text("cannot be run", style="red")
         for check in one.checks:
             state.append(f"{sign(check)} ", style=_STYLES[style(check)])
-            state.append(f"{check.against.title}  ")
+            state.append(f"{check.title}  ")
         table.add_row(Text(f"  {printable(one.network.name)}", style="cyan"), state)
     return table

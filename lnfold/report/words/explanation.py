@@ -211,7 +211,7 @@ def _checked(one: NetworkReport) -> Section:
     ]
     for check in one.checks:
         paragraphs.append(
-            f"{check.against.title}, the verdict is '{phrase(check)}': {counted(check)}; "
+            f"{check.title}, the verdict is '{phrase(check)}': {counted(check)}; "
             f"{told(check)}."
             f"{' This is of the network as assumed.' if one.network.assumed else ''}"
         )
