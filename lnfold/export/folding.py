@@ -14,10 +14,11 @@ from lnfold.errors import CannotTellError, UsageError
 from lnfold.export.archive import write_archive
 from lnfold.export.keras_file import FORMATS, write_folded_keras
 from lnfold.export.tf_checkpoint import write_folded_checkpoint, write_folded_saved_model
-from lnfold.export.values import unwritable
 from lnfold.folding.choice import Choice
+from lnfold.folding.dry_run import foldable
 from lnfold.folding.editing.runnable_part import runnable_part
 from lnfold.folding.editing.steps import Form
+from lnfold.folding.editing.unwritable import unwritable
 from lnfold.folding.fold import fold_together
 from lnfold.folding.proof.certificate import Folded, NotFolded
 from lnfold.folding.survey import survey
@@ -97,11 +98,11 @@ def fold_chosen(
         IncompleteNetworkError: all that could be folded rest on what is assumed.
     """
     expect_unfolded(checkpoint)
-    whole = [one for one in chosen if runnable_part(one) is not None]
+    whole = foldable(chosen, assume=True)
     if not whole and not any(one.gaps for one in chosen):
         raise UsageError("the checkpoint holds no network", file=checkpoint.path)
     if not choice.assume:
-        settled = [one for one in whole if not one.assumed]
+        settled = foldable(whole, assume=False)
         if not settled:
             expect_settled(whole, "folded")
         whole = settled

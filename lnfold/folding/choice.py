@@ -1,4 +1,4 @@
-"""What is asked for, and the rules that it comes to."""
+"""What is asked of a fold: its form, and which of the rules."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from lnfold.errors import UsageError
-from lnfold.folding.editing.steps import Applied, Form, Rule, Setting
-from lnfold.folding.editing.storing import storage_of
-from lnfold.folding.proof.cost import multiplications
-from lnfold.folding.sequences import CANDIDATES, SEQUENCES, Rules
-from lnfold.network.records.layers import Network
+from lnfold.folding.editing.steps import Form, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +38,3 @@ class Choice:
 
     def takes(self, rule: Rule) -> bool:
         return (not self.only or rule.name in self.only) and rule.name not in self.skip
-
-
-def sequence(network: Network, choice: Choice) -> tuple[Form, Rules]:
-    """The rules of a form; for ``auto`` those after which the fewest multiplications remain."""
-    if choice.form is not Form.AUTO:
-        return choice.form, SEQUENCES[choice.form]
-    setting = Setting(False, storage_of(network, False))
-    costs = [
-        multiplications(_unmeasured(network, rules, setting, choice)) for _, rules in CANDIDATES
-    ]
-    return CANDIDATES[costs.index(min(costs))]
-
-
-def _unmeasured(network: Network, rules: Rules, setting: Setting, choice: Choice) -> Network:
-    """What the rules make of a network, to count what it costs."""
-    before = None
-    while before is not network:
-        before = network
-        for rule in rules:
-            if not choice.takes(rule):
-                continue
-            for name in [layer.name for layer in network.layers]:
-                layer = network.producer(name)
-                outcome = None if layer is None else rule.apply(network, layer, setting)
-                if isinstance(outcome, Applied):
-                    network = outcome.network
-    return network

@@ -14,15 +14,14 @@ import numpy as np
 
 from lnfold.checking.observations import Observations
 from lnfold.errors import IncompleteNetworkError
-from lnfold.folding.choice import Choice, sequence
+from lnfold.folding.choice import Choice
+from lnfold.folding.dry_run import DryRun, sequence, setting_of
 from lnfold.folding.editing.runnable_part import not_run, runnable_part
 from lnfold.folding.editing.steps import Applied, Form, Reason, Refused, Rule, Setting
 from lnfold.folding.editing.storing import (
     changed_variables,
     overflow,
-    storage_of,
     stored,
-    unstorable,
 )
 from lnfold.folding.proof.certificate import (
     FLOAT64_LIMIT,
@@ -30,7 +29,6 @@ from lnfold.folding.proof.certificate import (
     Certificate,
     Folded,
     FoldingLimitError,
-    Refusal,
 )
 from lnfold.folding.proof.cost import multiplications
 from lnfold.folding.proof.measuring import (
@@ -44,7 +42,7 @@ from lnfold.folding.proof.measuring import (
     rounding_ratio,
 )
 from lnfold.folding.proof.numbers_left import numbers_left
-from lnfold.folding.proof.sharing import conflicts, variables_of
+from lnfold.folding.proof.sharing import in_agreement, variables_of
 from lnfold.folding.sequences import Rules, check_rules
 from lnfold.network.operations.float_types import float_type
 from lnfold.network.records.layers import Network
@@ -113,14 +111,14 @@ def fold_together(
         expect_settled(networks, "folded")
     check_rules([*choice.only, *choice.skip])
     given = observations or {}
-    frozen = choice.frozen | variables_of(others)
-    while True:
+
+    def attempt(frozen: frozenset[str]) -> tuple[Folded, ...]:
         allowed = replace(choice, frozen=frozen)
-        folded = tuple(_fold(one, allowed, given.get(one.name)) for one in networks)
-        clashing = conflicts(folded) if choice.form is Form.STOCK else frozenset()
-        if not clashing:
-            return folded
-        frozen |= clashing
+        return tuple(_fold(one, allowed, given.get(one.name)) for one in networks)
+
+    if choice.form is not Form.STOCK:
+        return attempt(frozenset())
+    return in_agreement(choice.frozen | variables_of(others), attempt)
 
 
 def _fold(network: Network, choice: Choice, observations: Observations | None) -> Folded:
@@ -132,15 +130,14 @@ def _fold(network: Network, choice: Choice, observations: Observations | None) -
         )
     observations = observations or observations_for(part, not_run(network))
     form, rules = sequence(network, choice)
-    stock = form is Form.STOCK
-    setting = Setting(stock, storage_of(network, stock))
+    setting = setting_of(network, form)
     known = reference(part, observations.inputs, _precision(network, setting))
-    folding = _Folding(network, network, setting, choice, known, plain=True)
-    folding.take_all(rules)
+    folding = _Folding(network, network, setting, choice, known=known, plain=True)
+    folding.prove_all(rules)
     if not folding.holds():
         # the plain order of summation was lucky: measure every step in all orders, and check it
-        folding = _Folding(network, network, setting, choice, known, plain=False)
-        folding.take_all(rules)
+        folding = _Folding(network, network, setting, choice, known=known, plain=False)
+        folding.prove_all(rules)
     return Folded(
         original=network,
         network=folding.rounded,
@@ -176,18 +173,13 @@ def _run_of(network: Network) -> Network:
     return part
 
 
-@dataclass(slots=True)
-class _Folding:
-    """A network on its way."""
+@dataclass(slots=True, kw_only=True)
+class _Folding(DryRun):
+    """A network on its way, with every step proved by running it."""
 
-    original: Network
-    exact: Network
-    setting: Setting
-    choice: Choice
     known: Reference
     plain: bool
     certificates: list[Certificate] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
     error: float = 0.0
     ratio: float = 1.0
 
@@ -196,39 +188,14 @@ class _Folding:
         """The network so far, as it is stored."""
         return stored(self.exact, self.original, self.setting.stock)
 
-    def take_all(self, rules: Rules) -> None:
-        """Applies all rules in turn, until none finds anything more to do.
-
-        One rule may make room for an earlier one: without its BatchNorm a dense layer may read
-        the observation normaliser. ``ratio`` then is that of all orders of summation.
-        """
-        steps = -1
-        while steps < len(self.certificates):
-            steps = len(self.certificates)
-            self.refusals.clear()  # what the last round says holds for the network that is left
-            for rule in rules:
-                self.take(rule)
+    def prove_all(self, rules: Rules) -> None:
+        """Applies all rules in turn; ``ratio`` then is that of all orders of summation."""
+        self.take_all(rules)
         if self.certificates:
             self.ratio = rounding_ratio(self.known, _run_of(self.rounded))
 
-    def take(self, rule: Rule) -> None:
-        """Applies a rule to every layer in turn and measures each step."""
-        for name in [layer.name for layer in self.exact.layers]:
-            layer = self.exact.producer(name)
-            outcome = None if layer is None else rule.apply(self.exact, layer, self.setting)
-            if isinstance(outcome, Applied):
-                outcome = self.accept(rule, name, outcome)
-            if isinstance(outcome, Refused):
-                self.refusals.append(Refusal.of(rule, name, outcome))
-
-    def accept(self, rule: Rule, layer: str, applied: Applied) -> Refused | None:
-        """Keeps a step, or says why not."""
-        if not self.choice.takes(rule):
-            return Refused(Reason.SKIPPED)
-        if self.setting.stock:
-            refused = unstorable(self.exact, applied.network, self.choice.frozen)
-            if refused is not None:
-                return refused
+    def judge(self, rule: Rule, layer: str, applied: Applied) -> Refused | None:
+        """Measures a step and certifies it, or says why not."""
         error = float64_error(self.known, _run_of(applied.network))
         if not error <= FLOAT64_LIMIT:
             return self._unconfirmed(rule, layer, error)
@@ -237,8 +204,6 @@ class _Folding:
         if isinstance(ratio, Refused):
             return ratio
         self.error = error
-        changed = changed_variables(self.exact, applied.network)
-        self.exact = applied.network
         self.certificates.append(
             Certificate(
                 rule=rule.name,
@@ -247,7 +212,7 @@ class _Folding:
                 layer=layer,
                 preconditions=applied.preconditions,
                 read=applied.read,
-                changed=changed,
+                changed=changed_variables(self.exact, applied.network),
                 float64_error=error,
                 rounding_ratio=ratio,
             )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lnfold.folding.editing.steps import Applied, Form, Reason, Refused, Setting
-from lnfold.folding.editing.storing import storage_of
+from lnfold.folding.dry_run import setting_of
+from lnfold.folding.editing.steps import Applied, Form, Reason, Refused
 from lnfold.folding.proof.certificate import NotFolded, Refusal
 from lnfold.folding.sequences import SEQUENCES
 from lnfold.network.records.layers import Network, Norm
@@ -17,8 +17,7 @@ def survey(network: Network, form: Form = Form.STOCK) -> NotFolded:
     would prove it.
     """
     why = network.gaps[0].what if network.gaps else f"{rests_on(network)}"
-    stock = form is Form.STOCK
-    setting = Setting(stock, storage_of(network, stock))
+    setting = setting_of(network, form)
     rules = SEQUENCES[Form.RMS if form is Form.AUTO else form]
     refusals = []
     for layer in network.layers:

@@ -14,7 +14,8 @@ from lnfold.checkpoint import Checkpoint, open_checkpoint
 from lnfold.errors import OutputError
 from lnfold.export.keras_file import write_folded_keras
 from lnfold.export.tf_checkpoint import write_folded_checkpoint, write_folded_saved_model
-from lnfold.export.values import new_values, unwritable
+from lnfold.export.values import new_values
+from lnfold.folding.editing.unwritable import unwritable
 from lnfold.folding.fold import Choice, fold_together
 from lnfold.folding.proof.certificate import Folded
 from lnfold.network.facts.order import Order

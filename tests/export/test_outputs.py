@@ -25,8 +25,9 @@ from lnfold.export import tf_checkpoint
 from lnfold.export.archive import write_archive, write_networks
 from lnfold.export.certificates import certificate_text
 from lnfold.export.tf_checkpoint import write_folded_checkpoint
-from lnfold.export.values import new_values, unwritable
+from lnfold.export.values import new_values
 from lnfold.folding.editing.steps import Form
+from lnfold.folding.editing.unwritable import unwritable
 from lnfold.folding.fold import Choice, fold, fold_together
 from lnfold.folding.proof.certificate import Folded
 from lnfold.network.facts.evidence import Fact, Source

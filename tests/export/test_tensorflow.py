@@ -13,7 +13,8 @@ from lnfold.checking.observations import given
 from lnfold.checkpoint import Checkpoint, open_checkpoint
 from lnfold.checkpoint.numpy_files.array_file import read_arrays
 from lnfold.export.tf_checkpoint import write_folded_checkpoint
-from lnfold.export.values import new_values, unwritable
+from lnfold.export.values import new_values
+from lnfold.folding.editing.unwritable import unwritable
 from lnfold.folding.fold import Choice, fold_together
 from lnfold.folding.proof.certificate import Folded
 from lnfold.network.records.layers import Array, Norm

@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from lnfold.folding.proof.certificate import Folded
 from lnfold.network.records.layers import Network, Parameter
 
 
-def conflicts(folded: Iterable[Folded]) -> frozenset[str]:
+class Changed(Protocol):
+    """A network as it was, and in float64 as it became."""
+
+    @property
+    def original(self) -> Network: ...
+    @property
+    def exact(self) -> Network: ...
+
+
+AnyChanged = TypeVar("AnyChanged", bound=Changed)
+
+
+def in_agreement(
+    frozen: frozenset[str], attempt: Callable[[frozenset[str]], tuple[AnyChanged, ...]]
+) -> tuple[AnyChanged, ...]:
+    """Attempts to change networks until no variable would have to hold two values at once.
+
+    Args:
+        frozen: variables that must keep their values from the start.
+        attempt: changes the networks, but for the variables that it is given.
+    """
+    while True:
+        made = attempt(frozen)
+        clashing = conflicts(made)
+        if not clashing:
+            return made
+        frozen |= clashing
+
+
+def conflicts(changed: Iterable[Changed]) -> frozenset[str]:
     """The variables that would have to hold two values at once.
 
     A variable may change where everything that reads it reads the same numbers, before and
     after: two applications of one layer that fold alike.
     """
     uses: dict[str, list[tuple[Parameter, Parameter]]] = {}
-    for one in folded:
+    for one in changed:
         for layer in one.original.layers:
-            new = dict(one.network.layer(layer.name).parameters())
+            new = dict(one.exact.layer(layer.name).parameters())
             for role, parameter in layer.parameters():
                 for variable in parameter.variables:
                     uses.setdefault(variable, []).append((parameter, new.get(role, parameter)))
