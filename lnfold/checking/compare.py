@@ -15,6 +15,7 @@ from lnfold.checking.comparison import EDGES, QUANTILES, Against, Comparison, Pl
 from lnfold.checking.planted import noticed
 from lnfold.checking.verdict import Allowance, Mark, marked
 from lnfold.errors import UsageError
+from lnfold.network.operations.float_types import is_float
 from lnfold.network.records.layers import Network
 
 Array = np.ndarray
@@ -135,7 +136,9 @@ def _matching(name: str, one: Array, other: Mapping[str, Array], alone: bool) ->
             remedy="Name the array as the output, or 'outputs' for the only one.",
         )
     array = np.asarray(other[key])
-    if array.dtype.kind not in "fiub" or array.size != one.size:
+    if array.dtype.kind not in "fiub" and not is_float(array.dtype):
+        raise UsageError(f"array '{key}' holds {array.dtype}, which is no type of numbers")
+    if array.size != one.size:
         raise UsageError(f"array '{key}' has shape {array.shape}, output '{name}' has {one.shape}")
     return array.reshape(one.shape)
 

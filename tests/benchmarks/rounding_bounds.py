@@ -23,21 +23,20 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from lnfold.network.operations.float_types import float_type
-from lnfold.network.records.layers import Layer, Network
+from lnfold.network.records.layers import Network
 from lnfold.network.rounding.measured import Rounding, measure_rounding
 from lnfold.network.running.run import run
 from tests.network.rounding.networks import wild
 from tests.network.rounding.other_programs import onnx_program, tensorflow_program
+from tests.network.rounding.planted import PLANTED, most, planted
 from tests.network.rounding.programs import SPELLINGS, SUMS, program
 
 Array = np.ndarray
-PLANTED = 8  # allowances that a planted change moves an output by
 SHARE = 0.01  # of an output's scale: beyond it an allowance tells nothing
 
 
@@ -163,43 +162,14 @@ def _plant(
     rounding: Rounding,
     counts: Counter[str],
 ) -> None:
-    """A parameter changed so that some output moves by PLANTED times its allowance."""
-    random = np.random.default_rng([11, seed])
-    with_parameters = [layer for layer in network.layers if any(layer.parameters())]
-    layer = with_parameters[random.integers(len(with_parameters))]
-    role, parameter = next(iter(layer.parameters()))
-    direction = random.standard_normal(parameter.shape) * np.abs(parameter.array)
+    """Whether a change of PLANTED times the allowance is still told when it is run."""
     dtype = float_type(network.precision).type
     for figure, allowed in (("estimate", rounding.estimate), ("proved", rounding.proved)):
-        change = 2.0**-30
-        while change < 2.0:
-            changed = _replaced(network, layer, role, parameter.array + change * direction)
-            if _most(run(changed, inputs, np.float64), rounding.double, allowed) >= PLANTED:
-                counts[f"planted: {PLANTED} × {figure}"] += 1
-                found = run(changed, inputs, dtype)
-                told = not _most(found, rounding.double, allowed) <= 1
-                counts[f"planted: beyond {figure}"] += told
-                break
-            change *= 2
-
-
-def _most(
-    outputs: Mapping[str, Array], exact: Mapping[str, Array], allowed: Mapping[str, Array]
-) -> float:
-    """The largest distance in allowances, where there is a finite one."""
-    most = 0.0
-    for name, one in exact.items():
-        judged = np.isfinite(allowed[name]) & (allowed[name] > 0)
-        off = np.nan_to_num(np.abs(outputs[name].astype(np.float64) - one), nan=np.inf)
-        most = max(most, float((off[judged] / allowed[name][judged]).max(initial=0)))
-    return most
-
-
-def _replaced(network: Network, layer: Layer, role: str, array: Array) -> Network:
-    parameter = replace(getattr(layer, role), array=array.astype(np.float32))
-    changed = replace(layer, **{role: parameter})
-    layers = tuple(changed if one is layer else one for one in network.layers)
-    return replace(network, layers=layers)
+        changed = planted(seed, network, inputs, rounding.double, allowed)
+        if changed is not None:
+            counts[f"planted: {PLANTED} × {figure}"] += 1
+            told = not most(run(changed, inputs, dtype), rounding.double, allowed) <= 1
+            counts[f"planted: beyond {figure}"] += told
 
 
 def _show(

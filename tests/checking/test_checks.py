@@ -151,6 +151,17 @@ def test_expected_outputs_of_another_shape_are_refused():
         found.with_outputs({"outputs": np.zeros((8, 3))}, Against.EXPECTED)
 
 
+def test_outputs_in_any_type_of_numbers_are_taken_and_what_is_none_is_named():
+    """bfloat16 among them, which NumPy does not know."""
+    found = checking(network(), 8)
+    single = found.rounding.single["y"]
+    for name in FLOATS:
+        array = single.astype(float_type(name))
+        assert found.with_outputs({"y": array}, Against.EXPECTED).count == 16
+    with pytest.raises(UsageError, match="holds <U1, which is no type of numbers"):
+        found.with_outputs({"y": np.full((8, 2), "a")}, Against.EXPECTED)
+
+
 def test_inputs_are_found_by_their_placeholder_or_as_inputs():
     """Both spellings give the same observations."""
     one = network()
