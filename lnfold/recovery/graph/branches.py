@@ -7,19 +7,24 @@ default; a flag without one says that it is training, so it is off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lnfold.errors import GraphError
 from lnfold.recovery.graph.node import Node
+from lnfold.recovery.graph.questions import Answers
 
 _BOOL: Final = 10  # DataType DT_BOOL
 _HANDS_ON: Final = frozenset(["Identity", "PlaceholderWithDefault", "Switch", "StopGradient"])
-_FARTHEST: Final = 4096  # operations looked at for the Switch of a Merge
-_MOST_STEPS: Final = 1 << 21  # operations looked at for all of them: fewer than 3 seconds' work
+_SWITCHES: Final = frozenset(["Switch", "RefSwitch"])
+_MERGES: Final = frozenset(["Merge", "RefMerge"])
+_MOST_STEPS: Final = 1 << 21  # conditions looked at for all operations: two seconds' work
 _STEPS_A_NODE: Final = 32
 _LONGEST: Final = 32  # operations between a flag and its use
 _DEEPEST: Final = 4  # flags combined of flags
+
+Conditions = frozenset[tuple[str, bool]]  # of flags, and whether each is on
+_ALWAYS: Final[Conditions] = frozenset()
 
 
 def truth(
@@ -78,7 +83,11 @@ def truth(
 
 
 class Conditionals:
-    """The conditionals of one graph, looked for with so many steps in all.
+    """The conditionals of one graph.
+
+    What is computed in a branch is under conditions: the flags, and the outputs of their Switch
+    operations that it reads, directly or not. A Merge takes the input that arrives, so it is
+    under those that all its inputs are under. Every operation is looked at once.
 
     Attributes:
         off: the flags that decided a branch although a program may feed them otherwise.
@@ -89,51 +98,91 @@ class Conditionals:
         self._where = where
         self.off: dict[str, None] = {}
         self._steps_left = max(_MOST_STEPS, _STEPS_A_NODE * len(nodes))
+        self._conditions = Answers(self._read, self._conditions_of, _ALWAYS)
+        self._truths: dict[str, tuple[bool | None, dict[str, None]]] = {}
 
     def arriving(self, merge: Node) -> str | None:
         """The input of a Merge that arrives at inference, or None where that is not known.
 
-        ``tf.cond`` merges (value of the false branch, value of the true branch). Its flag is the
-        one whose Switch leads to the first input by its output 0 alone, or to the second by its
-        output 1 alone: conditionals inside a branch lead to one input by both.
+        ``tf.cond`` merges (value of the false branch, value of the true branch). One arrives
+        where a condition of the other is not met. A constant reads nothing, whichever branch it
+        is of, so it seems to be under no condition: it arrives where the other does not.
 
         Raises:
-            GraphError: too many operations were looked at for all of them.
+            GraphError: too many conditionals lie inside each other.
         """
         if len(merge.inputs) != 2:
             return None
-        sides = [self._switches(tensor) for tensor in merge.inputs]
-        for index in (0, 1):
-            for flag, outputs in sides[index].items():
-                if outputs == {index} and sides[1 - index].get(flag, {1 - index}) == {1 - index}:
-                    value = truth(self._nodes, flag, off=self.off)
-                    if value is not None:
-                        return merge.inputs[int(value)]
+        self._conditions(merge.name)
+        sides = [self._under(tensor) for tensor in merge.inputs]
+        self._spend(*sides)
+        met = [self._met(side) for side in sides]
+        for here, there in ((0, 1), (1, 0)):
+            if met[there] is False and met[here] is not False:
+                unmet = [flag for flag, on in sides[there] if self._truth(flag) is (not on)]
+                self.off.update(self._truths[min(unmet, key=self._doubtful)][1])
+                return merge.inputs[here]
+            if met == [True, True] and sides[here] > sides[there]:
+                for flag, _ in sorted(sides[here] - sides[there]):
+                    self.off.update(self._truths[flag][1])
+                return merge.inputs[here]
         return None
 
-    def _switches(self, tensor: str) -> dict[str, set[int]]:
-        """The flags of the Switch operations behind a tensor, nearest first, and their outputs."""
-        flags: dict[str, set[int]] = {}
-        level, seen = [tensor], {tensor}
-        while level and len(seen) < _FARTHEST:
-            following = []
-            for one in level:
-                name, _, index = one.partition(":")
-                node = self._nodes.get(name)
-                if node is None:
-                    continue
-                if node.op == "Switch" and len(node.inputs) == 2:
-                    flag = _flag(self._nodes, node.inputs[1])
-                    flags.setdefault(flag, set()).add(int(index or 0))
-                for source in node.inputs:
-                    if source not in seen:
-                        seen.add(source)
-                        following.append(source)
-            level = following
-        self._steps_left -= len(seen)
+    def _met(self, conditions: Conditions) -> bool | None:
+        """Whether all conditions are met at inference; None where that is not known."""
+        values = [None if (t := self._truth(flag)) is None else t is on for flag, on in conditions]
+        return False if False in values else None if None in values else True
+
+    def _truth(self, flag: str) -> bool | None:
+        if flag not in self._truths:
+            off: dict[str, None] = {}
+            self._truths[flag] = truth(self._nodes, flag, off=off), off
+        return self._truths[flag][0]
+
+    def _doubtful(self, flag: str) -> tuple[int, str]:
+        """How many flags a program may feed otherwise stand behind a flag; of equals in order."""
+        return len(self._truths[flag][1]), flag
+
+    def _under(self, tensor: str) -> Conditions:
+        """The conditions that a tensor is under."""
+        name, _, index = tensor.partition(":")
+        conditions, node = self._conditions.known(name), self._nodes.get(name)
+        if node is None or node.op not in _SWITCHES or len(node.inputs) != 2:
+            return conditions
+        own = frozenset([(_flag(self._nodes, node.inputs[1]), index not in ("", "0"))])
+        return self._joined(conditions, own)
+
+    def _read(self, name: str) -> Iterator[str]:
+        """The names of what a node reads."""
+        node = self._nodes.get(name)
+        return (tensor.partition(":")[0] for tensor in (node.inputs if node else ()))
+
+    def _conditions_of(self, name: str) -> Conditions:
+        """The conditions that a node is under."""
+        node = self._nodes.get(name)
+        if node is None or not node.inputs:
+            return _ALWAYS
+        read = [self._under(tensor) for tensor in node.inputs]
+        if node.op in _MERGES:
+            self._spend(*read)
+            return frozenset.intersection(*read)
+        conditions = _ALWAYS
+        for one in read:
+            conditions = self._joined(conditions, one)
+        return conditions
+
+    def _joined(self, one: Conditions, other: Conditions) -> Conditions:
+        if one is other or not other:
+            return one
+        if not one:
+            return other
+        self._spend(one, other)
+        return one | other
+
+    def _spend(self, *looked_at: Conditions) -> None:
+        self._steps_left -= sum(map(len, looked_at))
         if self._steps_left < 0:
-            raise GraphError("too many conditionals follow each other", file=self._where)
-        return flags
+            raise GraphError("too many conditionals lie inside each other", file=self._where)
 
 
 def _flag(nodes: Mapping[str, Node], tensor: str) -> str:

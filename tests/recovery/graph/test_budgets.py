@@ -121,14 +121,13 @@ def loop_of_many_values() -> Iterator[bytes]:
     yield signature(*(f"w:{i}" for i in range(1, MANY)))
 
 
-def conditionals_in_a_row() -> Iterator[bytes]:
-    nodes, latest = [placeholder("flag", (), 10)], "x"
+def conditionals_inside_each_other() -> Iterator[bytes]:
+    nodes, latest = list[bytes](), "x"
     for i in range(MANY):
-        nodes += [
-            node(f"s{i}", "Switch", latest, "flag"),
-            node(f"r{i}", "Relu", f"s{i}:1"),
-            node(f"m{i}", "Merge", f"s{i}", f"r{i}"),
-        ]
+        nodes += [placeholder(f"flag{i}", (), 10), node(f"s{i}", "Switch", latest, f"flag{i}")]
+        latest = f"s{i}"
+    for i in reversed(range(MANY)):
+        nodes += [node(f"r{i}", "Relu", f"s{i}:1"), node(f"m{i}", "Merge", latest, f"r{i}")]
         latest = f"m{i}"
     yield block(2, graph(*INPUT, *nodes, *product(latest)))
 
@@ -153,7 +152,7 @@ def loops_of_one_body() -> Iterator[bytes]:
     [
         (calls_of_many_results, "take, read and return more than"),
         (loop_of_many_values, "deliver many values of many"),
-        (conditionals_in_a_row, "too many conditionals"),
+        (conditionals_inside_each_other, "too many conditionals"),
         (loops_of_one_body, "too many loops"),
     ],
 )
