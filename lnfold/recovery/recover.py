@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lnfold.checkpoint.numpy_files.manifest import ARCHIVE
 from lnfold.checkpoint.variables.checkpoint import Checkpoint
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Recovery", "recover"]
 
+# the formats in which an optimizer's variables have numbers
+_NUMBERED: Final = ("Keras .keras", "Keras .weights.h5", "Keras .weights.h5, sharded")
+
 
 def recover(checkpoint: Checkpoint, settings: Settings | None = None) -> Recovery:
     """Every network of a checkpoint.
@@ -59,13 +62,11 @@ def recover(checkpoint: Checkpoint, settings: Settings | None = None) -> Recover
     # examples are of the network that is asked for
     plain = replace(settings, examples=None) if settings.averages else settings
     networks = _networks(checkpoint, roles, plain, graph, notes)
-    averages = _averages(checkpoint, roles, graph)
+    averages = _averages(checkpoint, roles, graph, notes)
     if averages:
         networks = _with_averages(checkpoint, averages, settings, graph, networks, notes)
     elif settings.averages:
-        raise UsageError(
-            "--averages: no moving averages of variables are in it", file=checkpoint.path
-        )
+        raise _no_averages(checkpoint)
     if not networks and settings.output is not None:
         raise UsageError(
             f"--output-node {settings.output} names a node, but no graph could be read",
@@ -98,22 +99,41 @@ def _networks(
 
 
 def _averages(
-    checkpoint: Checkpoint, roles: dict[str, VariableRole], graph: Graph | None
+    checkpoint: Checkpoint,
+    roles: dict[str, VariableRole],
+    graph: Graph | None,
+    notes: list[str],
 ) -> tuple[Averages, ...]:
     """The sets of moving averages that are kept beside variables, or without them."""
     numbered: dict[str, str] = {}
-    if checkpoint.format == "Keras .keras":
-        from lnfold.recovery.keras.averages import keras_averages
+    if checkpoint.format in _NUMBERED:
+        from lnfold.recovery.keras.averages import keras_averages, notes_on_unnamed
 
         # what is wrong with the config is said where the network is read from it
         with suppress(DamagedError, GraphError):
             numbered = keras_averages(checkpoint)
+        notes.extend([] if numbered else notes_on_unnamed(checkpoint))
         roles.update(dict.fromkeys(numbered.values(), VariableRole.MOVING_AVERAGE))
     if VariableRole.MOVING_AVERAGE not in roles.values():
         return ()
     from lnfold.recovery.names.averages import averages_among
 
     return averages_among(checkpoint, roles, () if graph is None else graph.variables, numbered)
+
+
+def _no_averages(checkpoint: Checkpoint) -> UsageError:
+    """The error for --averages where there are none, or none that can be told."""
+    if checkpoint.format in _NUMBERED:
+        from lnfold.recovery.keras.averages import numbered_slots
+
+        if numbered_slots(checkpoint) and not checkpoint.keras_config:
+            return UsageError(
+                "--averages: the optimizer's variables in it have numbers for names, and nothing "
+                "says whether moving averages are among them",
+                file=checkpoint.path,
+                remedy="Take the model's .keras file, whose config says it.",
+            )
+    return UsageError("--averages: no moving averages of variables are in it", file=checkpoint.path)
 
 
 def _with_averages(

@@ -395,6 +395,47 @@ def test_the_numbered_averages_of_an_archive_are_told_by_the_order_of_layers(
         assert np.abs(delivered(networks[1], rows) - expected).max() < LIMIT
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("sharded", [False, True])
+@pytest.mark.parametrize(
+    ("optimizer", "averages"),
+    [
+        ("Adam", True),
+        ("SGD", True),
+        ("Adam", False),
+        ("SGD", False),
+    ],
+)
+def test_averages_that_nothing_names_are_said_not_to_be_used(
+    tensorflow: ModuleType, tmp_path: Path, optimizer: str, averages: bool, sharded: bool
+):
+    """In a file of weights alone they have numbers, like momenta; --averages cannot tell them."""
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((5,), name="observation")
+    hidden = keras.layers.ReLU()(keras.layers.Dense(8, name="fc1")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(4, name="out")(hidden), name="net")
+    more = {"momentum": 0.9} if optimizer == "SGD" else {}
+    made = getattr(keras.optimizers, optimizer)(0.01, use_ema=averages, ema_momentum=0.9, **more)
+    model.compile(made, "mse")
+    rows = np.random.default_rng(1).standard_normal((16, 5)).astype(np.float32)
+    for _ in range(10):
+        model.train_on_batch(rows, rows[:, :4])
+    path = tmp_path / ("model.weights.json" if sharded else "model.weights.h5")
+    model.save_weights(str(path), **({"max_shard_size": 1e-6} if sharded else {}))
+    said = {"activation": "relu", "output_activation": "identity"}
+
+    recovery = found(path, **said)
+
+    assert np.abs(delivered(recovery.networks[0], rows) - model(rows).numpy()).max() < LIMIT
+    notes = [note for note in recovery.notes if "use_ema" in note]
+    assert len(recovery.networks) == 1
+    assert len(notes) == averages
+    assert all("none is used" in note for note in notes)
+    with pytest.raises(UsageError, match="numbers for names"):
+        found(path, averages=True, **said)
+
+
 def test_the_case_of_a_policy_delivers_what_was_noted_of_both(
     real: Path, tmp_path: Path, lnfold: Command
 ):
