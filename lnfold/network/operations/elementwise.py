@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from lnfold.network.operations.activations import FUNCTIONS, erf
+from lnfold.network.operations.activations import FUNCTIONS, erf, erfc
 from lnfold.network.operations.operation import (
     DTYPES,
     Array,
@@ -118,7 +118,7 @@ ELEMENTWISE: Final = (
     _one("Acosh", np.arccosh),
     _one("Atanh", np.arctanh),
     _one("Erf", erf),
-    _one("Erfc", lambda x: 1 - erf(x)),
+    _one("Erfc", erfc),
     _activation("Tanh", "tanh"),
     _activation("Sigmoid", "sigmoid"),
     _activation("Softplus", "softplus"),

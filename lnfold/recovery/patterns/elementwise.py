@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from lnfold.errors import GraphError
-from lnfold.network.operations.activations import FUNCTIONS
+from lnfold.network.operations.activations import FUNCTIONS, erf, erfc
 from lnfold.network.records.layer import Array
 from lnfold.recovery.graph.questions import Answers
 from lnfold.recovery.patterns.algebra import Algebra
@@ -48,18 +48,14 @@ _MOST: Final = 24  # operations that an activation is spelled with
 _MOST_EVALUATIONS: Final = 2**18
 
 
-def _erf(x: Array) -> Array:
-    return np.array([math.erf(one) for one in x])
-
-
 _EVALUATED: Final[dict[str, Callable[..., Any]]] = {
     "Abs": np.abs,
     "Add": np.add,
     "AddV2": np.add,
     "Div": np.divide,
     "Elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-    "Erf": _erf,
-    "Erfc": lambda x: 1 - _erf(x),
+    "Erf": erf,
+    "Erfc": erfc,
     "Exp": np.exp,
     "Expm1": np.expm1,
     "Log": np.log,

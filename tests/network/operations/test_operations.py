@@ -126,3 +126,21 @@ def test_every_operation_is_tried():
     """No row is left out but those that need a variable, and every name has one row."""
     assert len(TRIED) > 110
     assert OPERATIONS.keys() >= OF_VARIABLES
+
+
+@pytest.mark.parametrize(
+    ("x", "exact"),
+    [
+        (-3.0, 1.9999779095030014),
+        (0.5, 0.4795001221869535),
+        (5.0, 1.5374597944280349e-12),
+        (10.0, 2.0884875837625446e-45),
+        (26.0, 5.663192408856143e-296),
+    ],
+)
+def test_erfc_keeps_its_digits_where_erf_is_one(x: float, exact: float):
+    """Values of DLMF 7.2.2 to 16 digits; 1 − erf(x) has none left from x = 6 on."""
+    for dtype in (np.float64, np.float32):
+        found = OPERATIONS["Erfc"].compute({}, np.asarray([x], dtype))
+        assert found.dtype == dtype
+        assert found[0] == pytest.approx(np.asarray(exact, dtype), rel=1e-15, abs=0)
